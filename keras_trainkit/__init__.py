@@ -1,0 +1,32 @@
+"""What a practitioner does around `model.fit`: check, watch, update, search, combine.
+
+The rooms load when they are first used, so that importing the package costs
+little more than importing Keras.
+"""
+
+import importlib
+from typing import Any
+
+import keras
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "keras_trainkit works with Keras on the TensorFlow backend only. "
+        "Set the environment variable KERAS_BACKEND=tensorflow before Keras is "
+        f"imported. Received: keras.backend.backend()={keras.backend.backend()!r}"
+    )
+
+__version__ = "0.1.0"
+
+_ROOMS = ()
+__all__ = ["__version__", *_ROOMS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS})
