@@ -268,7 +268,9 @@ class TrainingRecord:
             )
         if not parts:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-        steps, epochs, values = (np.concatenate(arrays) for arrays in zip(*parts))
+        steps, epochs, values = (
+            np.concatenate(arrays) for arrays in zip(*parts, strict=True)
+        )
         order = np.argsort(steps, kind="stable")
         return steps[order], epochs[order], values[order]
 
@@ -366,7 +368,9 @@ class TrainingRecord:
             place = row_of[step, epoch], column_of[series]
             values[place] = value
             present[place] = True
-        steps, epochs = (np.array(numbers, np.int64) for numbers in zip(*rows))
+        steps, epochs = (
+            np.array(numbers, np.int64) for numbers in zip(*rows, strict=True)
+        )
         self._add_block(Block(columns, steps, epochs, values, present))
 
     def _add_block(self, block: Block) -> None:
