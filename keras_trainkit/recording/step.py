@@ -1,7 +1,5 @@
 """The measured train step: what is read, when it is due, and where it is written."""
 
-import dataclasses
-import enum
 from collections.abc import Callable
 from typing import Any
 
@@ -10,57 +8,12 @@ import tensorflow as tf
 
 from keras_trainkit import measures
 from keras_trainkit.record import Series
+from keras_trainkit.recording.columns import Column, Merge
 from keras_trainkit.recording.device import Ring, variable
 from keras_trainkit.recording.layers import MeasuredLayer, measured_layers, short_name
 from keras_trainkit.recording.request import Request
-from keras_trainkit.recording.taps import StepTap, Taps
-
-NEVER = 2**62
-# Steps with a loss that is not finite are read even when they are not due, so that
-# the first bad tensor is named with its step; after so many it is known.
-_ALARMS = 3
-
-
-class Merge(enum.Enum):
-    """How the readings of several replicas become one."""
-
-    FIRST = "they agree"
-    MEAN = "mean, weighted by examples"
-    SPREAD = "standard deviation, from the column before it as mean"
-    SUM = "sum"
-
-
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """One number of a row in a ring.
-
-    Args:
-        series: What it is.
-        merge: How replicas combine.
-        half_square: Whether it is half a sum of squares, waiting for its root.
-    """
-
-    series: Series
-    merge: Merge = Merge.FIRST
-    half_square: bool = False
-
-
-@dataclasses.dataclass
-class Replica:
-    """The state of one replica on its device."""
-
-    device: str | None
-    step: Any
-    alarms: Any
-    intervals: dict[str, Any]
-    rings: dict[tuple[str, tuple[Column, ...]], Ring] = dataclasses.field(
-        default_factory=dict
-    )
-    units: dict[str, Any] = dataclasses.field(default_factory=dict)
-    histograms: dict[tuple[str, str], Any] = dataclasses.field(default_factory=dict)
-    captured: list[Any] | None = None
-    captured_structure: Any = None
-    captured_count: Any = None
+from keras_trainkit.recording.schedule import Replica, Schedule, new_replica
+from keras_trainkit.recording.taps import StepTap, Taps, optimizers_of
 
 
 class MeasuredStep:
@@ -81,7 +34,7 @@ class MeasuredStep:
         devices: list[str | None] = [None]
         if self.replica_count > 1:
             devices = list(strategy.extended.worker_devices)
-        self.replicas = [_replica(device, request) for device in devices]
+        self.replicas = [new_replica(device, request) for device in devices]
         self._original = model.train_step
         self._taps = Taps(model, self._tapped_layers())
         self._owners = {
@@ -92,15 +45,36 @@ class MeasuredStep:
 
     def __call__(self, data: Any) -> Any:
         """Runs or traces one step, as `model.train_step` would."""
-        trace = _StepTrace(self, self._this_replica(), data)
-        self._taps.enter(trace.tap)
-        try:
-            logs = self._original(data)
-        finally:
-            self._taps.leave()
-        trace.finish(logs)
-        self.unreachable |= trace.tap.unreachable
+        replica = self._this_replica()
+        schedule = Schedule(self.model, replica)
+        if self._xla and replica.intervals:
+            self._measure_twin(data, replica, schedule)
+            trace = _StepTrace(self, replica, schedule, listens=False)
+        else:
+            trace = _StepTrace(self, replica, schedule, listens=True)
+        logs = trace.run(data)
+        trace.write_step(logs)
+        if self.request.captured_examples:
+            _capture(self, replica, data)
+        schedule.end_step()
         return logs
+
+    def _measure_twin(self, data: Any, replica: Replica, schedule: Schedule) -> None:
+        # XLA rounds differently wherever a tensor has one more reader, and the
+        # weights would differ in their last bit. So a due step is done twice: a
+        # measured twin in a branch of its own, undone, and then the step as it is.
+        state = _state(self.model)
+
+        def twin() -> Any:
+            before = [tf.identity(value) for value in state]
+            trace = _StepTrace(self, replica, schedule, listens=True)
+            trace.run(data)
+            for value, old in zip(state, before, strict=True):
+                value.assign(old)
+            return tf.constant(0)
+
+        due = tf.reduce_any([schedule.is_due(channel) for channel in replica.intervals])
+        tf.cond(due, twin, lambda: tf.constant(0))
 
     def set_interval(self, channel: str, interval: int) -> None:
         """Sets the steps between two readings of "updates" or "layers"."""
@@ -111,6 +85,15 @@ class MeasuredStep:
         """Layer and short name of a trainable variable."""
         owner = self._owners.get(id(value))
         return (owner.label if owner else ""), short_name(value, owner)
+
+    def run_original(self, data: Any, tap: StepTap) -> Any:
+        """Runs the model's own train step under a tap."""
+        self._taps.enter(tap)
+        try:
+            return self._original(data)
+        finally:
+            self._taps.leave()
+            self.unreachable |= tap.unreachable
 
     @property
     def is_xla(self) -> bool:
@@ -134,106 +117,62 @@ class MeasuredStep:
         ]
 
 
-def _replica(device: str | None, request: Request) -> Replica:
-    intervals = {}
-    for channel, every in (
-        ("updates", request.update_every),
-        ("layers", request.layer_every),
-    ):
-        if every is not None:
-            first = 1 if every == "auto" else every
-            intervals[channel] = variable(first, tf.int64, device)
-    return Replica(
-        device,
-        variable(0, tf.int64, device),
-        variable(0, tf.int64, device),
-        intervals,
-    )
-
-
 class _StepTrace:
     """One pass through the step, in one replica: eager, or while it is traced."""
 
-    def __init__(self, step: MeasuredStep, replica: Replica, data: Any) -> None:
+    def __init__(
+        self, step: MeasuredStep, replica: Replica, schedule: Schedule, listens: bool
+    ) -> None:
         self._step = step
         self._replica = replica
-        self._data = data
+        self._schedule = schedule
+        self._listens = listens
         self.tap = StepTap(
-            self._before_update,
+            self._note_loss,
+            self._before_update if listens else None,
             self._after_update,
-            gradients=step.request.layer_every is not None,
+            layers=listens and step.request.layer_every is not None,
         )
-        self._number = replica.step.read_value()
         self._optimizer = getattr(step.model, "optimizer", None)
-        self._accumulation = self._accumulation_steps()
-        self._iterations = None
-        if self._accumulation > 1:
-            self._iterations = tf.cast(
-                tf.identity(self._optimizer.iterations.value), tf.int64
-            )
-        self._due: dict[str, Any] = {}
+        self._loss: Any = None
         self._loss_scale = None
-        self._updates: list[tuple[Any, Any, Any]] = []
-        self._before: list[Any] = []
+        self._updates: list[tuple[Any, Any]] = []
         self._pending: list[tuple[Any, Any]] = []
-        self._rate = self._learning_rate()
+        self._rate: Any = None
 
-    def finish(self, logs: Any) -> None:
-        """Writes the readings of this step, those that are due."""
-        loss = self._loss(logs)
-        self._write_step(loss)
+    def run(self, data: Any) -> Any:
+        """Runs the step and writes the readings of its inside that are due."""
+        if self._optimizer is not None:
+            rate = tf.convert_to_tensor(self._optimizer.learning_rate)
+            self._rate = tf.cast(rate, tf.float32)
+        logs = self._step.run_original(data, self.tap)
         if "updates" in self._replica.intervals and self._updates:
             self._write_updates()
         if "layers" in self._replica.intervals and self.tap.activations:
             self._write_layers()
-        if self._step.request.captured_examples:
-            _capture(self._step, self._replica, self._data)
-        if loss is not None:
-            bad = tf.cast(~tf.math.is_finite(loss), tf.int64)
-            self._replica.alarms.assign_add(bad)
-        self._replica.step.assign_add(1)
+        return logs
 
-    def _accumulation_steps(self) -> int:
-        inner = getattr(self._optimizer, "inner_optimizer", self._optimizer)
-        return getattr(inner, "gradient_accumulation_steps", None) or 1
+    def write_step(self, logs: Any) -> None:
+        """Writes what is read at every step: the batch loss and the rate."""
+        if self._loss is None and isinstance(logs, dict) and "loss" in logs:
+            # A custom step that shows its loss nowhere else: take what it reports.
+            self._loss = _scalar(logs["loss"])
+        columns: list[Column] = []
+        row: list[Any] = []
+        if self._loss is not None:
+            columns.append(Column(Series("loss"), Merge.MEAN))
+            row.append(self._loss)
+        if self._rate is not None:
+            columns.append(Column(Series("learning_rate")))
+            row.append(self._rate)
+        if row:
+            self._ring("steps", columns).write(self._schedule.number, tf.stack(row))
 
-    def _learning_rate(self) -> Any:
-        if self._optimizer is None:
-            return None
-        rate = self._optimizer.learning_rate
-        return tf.cast(tf.convert_to_tensor(rate), tf.float32)
-
-    def _loss(self, logs: Any) -> Any:
-        loss = self.tap.losses[-1] if self.tap.losses else None
-        if loss is None:
-            loss = logs.get("loss") if isinstance(logs, dict) else None
-            if loss is None:
-                return None
-            return tf.cast(tf.reduce_mean(tf.convert_to_tensor(loss)), tf.float32)
+    def _note_loss(self, loss: Any) -> None:
         # Keras divides the loss by the number of replicas before it is summed.
-        return (
-            tf.cast(tf.reduce_mean(tf.convert_to_tensor(loss)), tf.float32)
-            * self._step.replica_count
-        )
-
-    def _is_due(self, channel: str) -> Any:
-        if channel not in self._due:
-            interval = self._replica.intervals[channel].read_value()
-            if self._iterations is None:
-                due = self._number % interval == 0
-            else:
-                # Only the step that applies the accumulated gradients updates.
-                count = self._accumulation
-                due = (self._iterations % count == count - 1) & (
-                    (self._iterations // count) % interval == 0
-                )
-            if self.tap.losses and self.tap.reaches():
-                alarm = ~tf.math.is_finite(self._loss(None)) & (
-                    self._replica.alarms.read_value() < _ALARMS
-                )
-                due |= alarm
-            self._due[channel] = due
-        return self._due[channel]
+        self._loss = _scalar(loss) * self._step.replica_count
+        if not self._listens or not self._step.is_xla:
+            self._schedule.note_loss(self._loss)
 
     def _ring(self, channel: str, columns: list[Column]) -> Ring:
         key = channel, tuple(columns)
@@ -242,20 +181,16 @@ class _StepTrace:
         return self._replica.rings[key]
 
     def _write_step(self, loss: Any) -> None:
-        columns, row = [Column(Series("examples"), Merge.SUM)], [self._examples()]
+        columns: list[Column] = []
+        row: list[Any] = []
         if loss is not None:
             columns.append(Column(Series("loss"), Merge.MEAN))
             row.append(loss)
         if self._rate is not None:
             columns.append(Column(Series("learning_rate")))
             row.append(self._rate)
-        self._ring("steps", columns).write(self._number, tf.stack(row))
-
-    def _examples(self) -> Any:
-        for value in tf.nest.flatten(self._data):
-            if isinstance(value, tf.Tensor) and value.shape.rank:
-                return tf.cast(tf.shape(value)[0], tf.float32)
-        return tf.constant(1.0)
+        if row:
+            self._ring("steps", columns).write(self._schedule.number, tf.stack(row))
 
     # Updates of the parameters
 
@@ -274,7 +209,7 @@ class _StepTrace:
             context = tf.distribute.get_replica_context()
             grads = context.all_reduce(tf.distribute.ReduceOp.SUM, grads)
         values = [getattr(value, "value", value) for _, value in pairs]
-        due = self._is_due("updates")
+        due = self._schedule.is_due("updates")
 
         def read() -> list[Any]:
             return [tf.identity(value) for value in values]
@@ -330,10 +265,10 @@ class _StepTrace:
                 suspects += [gradient, after]
             row = tf.stack(sums)
             counts = _nonfinite_counts(row, suspects)
-            ring.write(self._number, tf.concat([row, counts], axis=0))
+            ring.write(self._schedule.number, tf.concat([row, counts], axis=0))
             return tf.constant(0)
 
-        tf.cond(self._is_due("updates"), write, lambda: tf.constant(0))
+        tf.cond(self._schedule.is_due("updates"), write, lambda: tf.constant(0))
 
     # Activations and gradients of the layers
 
@@ -362,14 +297,15 @@ class _StepTrace:
             row = tf.stack([number for read in readers for number in read()])
             tensors = [self._sampled(values) for _, _, values in suspects]
             counts = _nonfinite_counts(row, tensors)
-            ring.write(self._number, tf.concat([row, counts], axis=0))
+            ring.write(self._schedule.number, tf.concat([row, counts], axis=0))
             for label, state in units.items():
                 self._note_active_units(label, state)
             for state, values in histograms:
-                state.assign_add(measures.histogram(self._sampled(values)))
+                counts = measures.histogram(self._sampled(values))
+                state.assign_add(tf.cast(counts, tf.float64))
             return tf.constant(0)
 
-        tf.cond(self._is_due("layers"), write, lambda: tf.constant(0))
+        tf.cond(self._schedule.is_due("layers"), write, lambda: tf.constant(0))
 
     def _activation_reader(
         self, tensors: list[Any], bounds: tuple[float | None, float | None] | None
@@ -445,6 +381,20 @@ class _StepTrace:
                     )
                 found.append((self._replica.histograms[key], tensors))
         return found
+
+
+def _scalar(value: Any) -> Any:
+    return tf.cast(tf.reduce_mean(tf.convert_to_tensor(value)), tf.float32)
+
+
+def _state(model: Any) -> list[Any]:
+    """All variables that a train step may write."""
+    values = [*model.variables, *model.metrics_variables]
+    for optimizer in optimizers_of(model):
+        values += optimizer.variables
+    raw = [value for value in vars(model).values() if isinstance(value, tf.Variable)]
+    found = {id(value): value for value in [*values, *raw]}
+    return [getattr(value, "value", value) for value in found.values()]
 
 
 def _columns(label: str, name: str, bounded: bool) -> list[Column]:

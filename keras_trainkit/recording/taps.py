@@ -20,25 +20,29 @@ class StepTap:
     """What one trace of the train step showed, in one replica.
 
     Args:
+        loss: Called with each batch loss.
         before_update: Called with the optimizer, the gradients and the variables
-            right before they are applied; returns what `after_update` is to get.
-        gradients: Whether the gradients that arrive at activations are wanted.
+            right before they are applied; `None` if updates are not wanted.
+        after_update: Called right after they were applied.
+        layers: Whether the layers' outputs and their gradients are wanted.
     """
 
     def __init__(
         self,
-        before_update: Callable[[Any, list[Any], list[Any]], None],
+        loss: Callable[[Any], None],
+        before_update: Callable[[Any, list[Any], list[Any]], None] | None,
         after_update: Callable[[], None],
-        gradients: bool,
+        layers: bool,
     ) -> None:
         self.activations: dict[str, list[Any]] = {}
         self.activation_gradients: dict[str, list[Any]] = {}
         self.layers: dict[str, MeasuredLayer] = {}
         self.unreachable: set[str] = set()
-        self.losses: list[Any] = []
+        self.has_loss = False
+        self._note_loss = loss
         self.before_update = before_update
         self.after_update = after_update
-        self._gradients = gradients
+        self._wants_layers = layers
         self._graph = _current_graph()
         self.updating = False
 
@@ -48,6 +52,8 @@ class StepTap:
 
     def output(self, layer: MeasuredLayer, outputs: Any) -> Any:
         """Takes note of a layer's output and returns what takes its place."""
+        if not self._wants_layers:
+            return outputs
         if isinstance(outputs, dict):
             return {
                 key: self._tensor(layer, f"{layer.label}.{key}", value)
@@ -67,7 +73,8 @@ class StepTap:
     def loss(self, value: Any) -> None:
         """Takes note of a batch loss."""
         if self.reaches() and value is not None:
-            self.losses.append(value)
+            self.has_loss = True
+            self._note_loss(value)
 
     def gradient_arrived(self, label: str, gradient: Any) -> None:
         """Takes note of the gradient of the loss by a layer's output."""
@@ -82,8 +89,6 @@ class StepTap:
             return value
         self.activations.setdefault(label, []).append(value)
         self.layers[label] = layer
-        if not self._gradients:
-            return value
         return self._with_gradient_tap(label, value)
 
     def _with_gradient_tap(self, label: str, value: Any) -> Any:
@@ -164,7 +169,7 @@ class Taps:
             # A custom train step that computes its loss itself reports it here.
             if metric.name == "loss" and isinstance(metric, keras.metrics.Mean):
                 self._patch(metric, "update_state", self._update_loss)
-        for optimizer in _optimizers(self._model):
+        for optimizer in optimizers_of(self._model):
             self._patch(optimizer, "apply", self._apply_of(optimizer))
 
     def _remove(self) -> None:
@@ -202,7 +207,7 @@ class Taps:
     def _update_loss(self, original: Any) -> Any:
         def update_state(values: Any, *args: Any, **kwargs: Any) -> Any:
             tap = getattr(self._local, "tap", None)
-            if tap is not None and not tap.losses:
+            if tap is not None and not tap.has_loss:
                 tap.loss(tf.reduce_mean(values))
             return original(values, *args, **kwargs)
 
@@ -215,6 +220,7 @@ class Taps:
                 if (
                     tap is None
                     or tap.updating
+                    or tap.before_update is None
                     or trainable_variables is None
                     or not tap.reaches()
                 ):
@@ -234,7 +240,7 @@ class Taps:
         return patch
 
 
-def _optimizers(model: Any) -> list[Any]:
+def optimizers_of(model: Any) -> list[Any]:
     """All optimizers a train step may use, those of a custom one included."""
     values = [getattr(model, "optimizer", None), *vars(model).values()]
     found = {
