@@ -54,6 +54,9 @@ class Monitor(keras.callbacks.Callback):
     def finish(self) -> None:
         """Does what is left when training has ended."""
 
+    def interrupted(self) -> None:
+        """Does what is left when a run has failed or was interrupted."""
+
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Joins the recorder of the run."""
         if self._recorder is not None:

@@ -133,6 +133,9 @@ class Recorder:
         if record.metadata["status"] == "running":
             record.metadata["status"] = status
             self.flush()
+            if status == "interrupted":
+                for member in self._members:
+                    member.interrupted()
         self._uninstall()
 
     def close(self) -> None:
