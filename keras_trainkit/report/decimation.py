@@ -31,9 +31,12 @@ def decimate(
     width = -(-count // ((points - 2) // kinds))
     keep: np.ndarray = np.zeros(count, bool)
     keep[[0, -1]] = True
-    keep[_places(np.where(finite, -values, -np.inf), width)] = True
-    keep[_places(np.where(finite, values, -np.inf), width)] = True
-    if kinds == 5:
+    if kinds == 2:
+        keep[_places(-values, width)] = True
+        keep[_places(values, width)] = True
+    else:
+        keep[_places(np.where(finite, -values, -np.inf), width)] = True
+        keep[_places(np.where(finite, values, -np.inf), width)] = True
         keep &= finite
         keep[[0, -1]] = True
         for kind in (np.isnan(values), values == np.inf, values == -np.inf):
@@ -77,9 +80,9 @@ def smooth(
 
 def _places(values: np.ndarray, width: int) -> np.ndarray:
     """Row of the largest value in each bucket of `width` rows, the first of equals."""
-    buckets = -(-len(values) // width)
-    padded = np.full(buckets * width, False if values.dtype == bool else -np.inf)
-    padded[: len(values)] = values
-    return padded.reshape(buckets, width).argmax(axis=1) + np.arange(
-        0, buckets * width, width
-    )
+    whole = len(values) // width * width
+    places = values[:whole].reshape(-1, width).argmax(axis=1)
+    places += np.arange(0, whole, width)
+    if whole == len(values):
+        return places
+    return np.append(places, whole + values[whole:].argmax())

@@ -73,8 +73,8 @@
     return figure.traces.map((trace, index) => {
       const copy = { ...trace, uid: String(index) };
       if (shown || rest.size) {
-        const onDemand = rest.has(index) && !figure.state.all;
-        copy.visible = !shown || shown.has(index) ? (onDemand ? "legendonly" : true) : false;
+        const onDemand = rest.has(index) ? [false, "legendonly", true][figure.state.all] : true;
+        copy.visible = !shown || shown.has(index) ? onDemand : false;
       }
       if (option && option.data) {
         Object.entries(option.data).forEach(([path, values]) => {
@@ -179,27 +179,34 @@
       });
       place.append(make("label", {}, choice.label + " ", slider), words);
     } else if (choice) {
-      const list = make("select", {}, ...choice.options.map((option, index) =>
-        make("option", { value: index, textContent: option.label, selected: index === state.option })));
-      list.addEventListener("change", () => {
-        state.option = Number(list.value);
-        redraw(figure);
-      });
-      place.append(make("label", {}, choice.label + " ", list));
+      addList(choice.label, choice.options.map((option) => option.label), state.option,
+        (index) => { state.option = index; });
     }
-    if (figure.rest.length) addBox(place, "Show all", state.all, (on) => { state.all = on; });
+    if (figure.rest.length) {
+      const words = ["the worst", "the worst, others by the legend", "all"];
+      addList("Show", words, state.all, (index) => { state.all = index; });
+    }
     if (figure.logarithmic) {
       const now = state.log !== undefined
         ? state.log : figure.layout[figure.logarithmic].type === "log";
-      addBox(place, "Logarithmic", now, (on) => { state.log = on; });
+      addBox("Logarithmic", now, (on) => { state.log = on; });
     }
-    function addBox(parent, words, on, set) {
+    function addList(label, words, now, set) {
+      const list = make("select", {}, ...words.map((text, index) =>
+        make("option", { value: index, textContent: text, selected: index === now })));
+      list.addEventListener("change", () => {
+        set(Number(list.value));
+        redraw(figure);
+      });
+      place.append(make("label", {}, label + " ", list));
+    }
+    function addBox(words, on, set) {
       const box = make("input", { type: "checkbox", checked: on });
       box.addEventListener("change", () => {
         set(box.checked);
         redraw(figure);
       });
-      parent.append(make("label", {}, box, " " + words));
+      place.append(make("label", {}, box, " " + words));
     }
   }
 
@@ -316,7 +323,7 @@
       const option = before.follows ? last : before.option;
       figure.state = {
         option: figure.choice ? Math.min(option ?? figure.choice.selected, last) : 0,
-        all: Boolean(before.all),
+        all: before.all || 0,
         log: before.log,
       };
       addControls(figure);

@@ -103,13 +103,13 @@ def write(
 def _content(
     readings: Readings, findings: Sequence[Finding], live: bool, title: str | None
 ) -> list[bytes]:
-    """The parts of the page; Plotly's five megabytes are never copied as text."""
+    """The parts of the page; the two large ones never pass through the template."""
     metadata = readings.record.metadata
     drawings = {words: draw(readings) for words, draw in _FIGURES.items()}
     figures = [drawing for drawing in drawings.values() if drawing]
     pictures = mosaics(readings)
     missing = [words for words, drawing in drawings.items() if not drawing]
-    library = secrets.token_hex(16)
+    data, library = secrets.token_hex(16), secrets.token_hex(16)
     page = _template().render(
         title=title or str(metadata.get("model_name") or "") or "Training run",
         live=live,
@@ -122,14 +122,21 @@ def _content(
         table=tabulate(readings),
         facts=_facts(metadata),
         model_summary=str(metadata.get("model_summary") or ""),
-        data=_embed(_data(figures)),
+        data=data,
         mosaic_data=_embed([mosaic._asdict() for mosaic in pictures]),
         style=_own_file("page.css"),
         script=_own_file("page.js"),
         library=library,
     )
-    before, after = page.split(library)
-    return [before.encode(), _plotly(), after.encode()]
+    before, rest = page.split(data)
+    between, after = rest.split(library)
+    return [
+        before.encode(),
+        _embed(_data(figures)).encode(),
+        between.encode(),
+        _plotly(),
+        after.encode(),
+    ]
 
 
 def _data(figures: list[Specification]) -> dict[str, Any]:

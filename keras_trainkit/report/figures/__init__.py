@@ -121,7 +121,7 @@ def silent_units(record: Source) -> "Figure":
 
 
 def weight_and_gradient_norms(record: Source) -> "Figure":
-    """Draws the Euclidean norms of gradients, weights and updates by variable.
+    """Draws the Euclidean norms of gradients and weights by variable.
 
     Args:
         record: The record, its file, or the run directory.

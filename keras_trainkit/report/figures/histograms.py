@@ -52,7 +52,7 @@ def draw(readings: Readings) -> Specification | None:
         "that the layer no longer tells its inputs apart.",
         traces=[trace],
         layout={
-            "xaxis": {"title": {"text": "Epoch"}},
+            "xaxis": {"title": {"text": "Epoch (the first is 0)"}},
             "yaxis": {"title": {"text": "Value"}, "type": "category", "nticks": 12},
         },
         choice=Choice("Tensor", options) if len(options) > 1 else None,

@@ -1,19 +1,41 @@
 """Many series in one figure: the worst shown, the rest on demand."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_trainkit.record import Series
-from keras_trainkit.report.decimation import POINTS, decimate
-from keras_trainkit.report.figures.specification import encode, plain, short
+from keras_trainkit.report.decimation import POINTS, decimate, smooth
+from keras_trainkit.report.figures.specification import (
+    LONGEST,
+    encode,
+    plain,
+    short,
+)
 from keras_trainkit.report.readings import Readings
 from keras_trainkit.report.theme import SERIES_COLORS
 
 SHOWN = 8
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _MARKS_A_SERIES = 20
+_NOISY = 120
+
+
+class Lines(NamedTuple):
+    """What `layer_lines` drew.
+
+    Args:
+        traces: Plotly traces, the worst series first.
+        rest: Indices of the traces shown only on demand.
+        low: Smallest reading drawn, `inf` if there is none.
+        high: Largest reading drawn, `-inf` if there is none.
+    """
+
+    traces: list[dict[str, Any]]
+    rest: list[int]
+    low: float
+    high: float
 
 
 def layer_lines(
@@ -21,7 +43,7 @@ def layer_lines(
     chosen: Iterable[Series],
     badness: Callable[[float], float],
     logarithmic: bool = False,
-) -> tuple[list[dict[str, Any]], list[int]]:
+) -> Lines:
     """Draws one line a series, the worst first.
 
     Args:
@@ -32,22 +54,37 @@ def layer_lines(
         logarithmic: Whether zero and negative readings cannot be drawn.
 
     Returns:
-        The traces, and the indices of those shown only on demand. Readings that a
-        line cannot show (NaN, infinity, zero on a logarithmic axis) follow as
+        The traces. A long series that is shown has a pale line of all readings and a
+        strong one, its running mean (of the logarithms, if `logarithmic`). Readings
+        that no line can show (NaN, infinity, zero on a logarithmic axis) follow as
         crosses where they begin.
     """
     ranked = sorted(chosen, key=lambda series: -_rank(readings.latest(series), badness))
-    traces = []
+    traces: list[dict[str, Any]] = []
+    rest: list[int] = []
     crosses: list[tuple[int, float, str]] = []
+    low, high = np.inf, -np.inf
     for place, series in enumerate(ranked):
         shown = place < SHOWN
         steps, _, values = readings.arrays(series)
-        crosses += _crosses(label(series), steps, values, logarithmic)
-        points = POINTS if shown else POINTS // 2
-        traces.append(_line(series, *decimate(steps, values, points), place))
+        x, y = decimate(steps, values, POINTS if shown else POINTS // 2)
+        drawn = np.isfinite(y)
+        if logarithmic:
+            drawn &= y > 0
+        if drawn.all():
+            low, high = min(low, y.min()), max(high, y.max())
+        else:
+            crosses += _crosses(label(series), steps, values, logarithmic)
+            low = min(low, np.min(y, initial=np.inf, where=drawn))
+            high = max(high, np.max(y, initial=-np.inf, where=drawn))
+        if not shown:
+            rest.append(len(traces))
+        traces.append(_line(series, x, y, place))
+        if shown and len(values) >= _NOISY:
+            traces.append(_smoothed(traces[-1], steps, values, logarithmic))
     if crosses:
         traces.append(_cross_trace(crosses))
-    return traces, list(range(SHOWN, len(ranked)))
+    return Lines(traces, rest, float(low), float(high))
 
 
 def label(series: Series) -> str:
@@ -68,12 +105,13 @@ def _rank(value: float, badness: Callable[[float], float]) -> float:
 def _line(
     series: Series, steps: np.ndarray, values: np.ndarray, place: int
 ) -> dict[str, Any]:
+    name = plain(label(series))
     return {
         "type": "scatter",
         # One reading makes no line.
         "mode": "lines" if len(steps) > 40 else "lines+markers",
-        "name": plain(short(label(series))),
-        "meta": plain(label(series)),
+        "name": name if len(name) <= LONGEST else plain(short(label(series))),
+        "meta": name,
         "x": encode(steps),
         "y": encode(values),
         "line": {
@@ -87,14 +125,38 @@ def _line(
     }
 
 
+def _smoothed(
+    line: dict[str, Any], steps: np.ndarray, values: np.ndarray, logarithmic: bool
+) -> dict[str, Any]:
+    """Draws the running mean of a line and makes the line itself pale."""
+    if logarithmic:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            x, y, window = smooth(steps, np.log(values))
+        y = np.exp(y)
+    else:
+        x, y, window = smooth(steps, values)
+    strong = {
+        **line,
+        "mode": "lines",
+        "x": encode(x),
+        "y": encode(y.astype(np.float32)),
+        "line": {**line["line"], "width": 2},
+        "legendgroup": line["meta"],
+        "hovertemplate": "%{meta}<br>around step %{x}: %{y:.3g}"
+        f"<extra>mean of {window} steps</extra>",
+    }
+    line.update(legendgroup=line["meta"], showlegend=False, opacity=0.28)
+    line["line"] = {**line["line"], "width": 1}
+    return strong
+
+
 def _crosses(
     name: str, steps: np.ndarray, values: np.ndarray, logarithmic: bool
 ) -> list[tuple[int, float, str]]:
+    """Step, height and text of a cross wherever readings begin to be no line."""
     drawn = np.isfinite(values)
     if logarithmic:
         drawn &= values > 0
-    if drawn.all():
-        return []
     starts = np.flatnonzero(~drawn & np.concatenate(([True], drawn[:-1])))
     known = np.flatnonzero(drawn)
     crosses = []
@@ -102,7 +164,8 @@ def _crosses(
         # At the height where the line breaks off, or where it will begin.
         before = np.searchsorted(known, row) - 1
         height = values[known[max(before, 0)]] if len(known) else 1.0
-        crosses.append((int(steps[row]), float(height), f"{name}\0{values[row]:g}"))
+        text = f"{plain(name)}<br>becomes {values[row]:g}"
+        crosses.append((int(steps[row]), float(height), text))
     return crosses
 
 
@@ -114,10 +177,7 @@ def _cross_trace(crosses: list[tuple[int, float, str]]) -> dict[str, Any]:
         "name": "not finite or zero",
         "x": encode(np.array(steps)),
         "y": encode(np.array(heights)),
-        "text": [
-            "<br>becomes ".join(plain(part) for part in text.split("\0")[-2:])
-            for text in texts
-        ],
+        "text": list(texts),
         "marker": {"symbol": "x-thin-open", "size": 9, "color": "@bad"},
         "hovertemplate": "%{text} at step %{x}<extra></extra>",
     }

@@ -31,7 +31,7 @@ def draw_measures(
         chosen = readings.select(measure)
         if not chosen:
             continue
-        more, demanded = layer_lines(readings, chosen, badness, logarithmic)
+        more, demanded, _, _ = layer_lines(readings, chosen, badness, logarithmic)
         if options:
             for trace in more:
                 trace["visible"] = False

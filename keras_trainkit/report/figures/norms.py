@@ -1,4 +1,4 @@
-"""Sizes of weights, gradients and updates."""
+"""Sizes of gradients and weights."""
 
 import numpy as np
 
@@ -9,12 +9,11 @@ from keras_trainkit.report.readings import Readings
 _MEASURES = {
     "gradient_norm": "Gradients",
     "weight_norm": "Weights",
-    "update_norm": "Updates",
 }
 
 
 def draw(readings: Readings) -> Specification | None:
-    """Draws the norms of gradients, weights and updates, variable by variable."""
+    """Draws the norms of gradients and weights, variable by variable."""
     return draw_measures(
         readings,
         _MEASURES,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_trainkit.report.figures.lines import layer_lines
+from keras_trainkit.report.figures.lines import Lines, layer_lines
 from keras_trainkit.report.figures.specification import Specification
 from keras_trainkit.report.readings import Readings
 
@@ -22,25 +22,26 @@ def draw(readings: Readings) -> Specification | None:
     chosen = readings.select("update_ratio")
     if not chosen:
         return None
-    traces, rest = layer_lines(readings, chosen, distance, logarithmic=True)
+    lines = layer_lines(readings, chosen, distance, logarithmic=True)
     return Specification(
         name="update-ratios",
         title="Update ratios",
         caption="The size of an update over the size of what it updates. Near 1/1000 "
         "is healthy, the shaded band is tolerable; far above it the learning rate is "
-        "too high, far below too low. Furthest from 1/1000 first.",
-        traces=traces,
+        "too high, far below too low. Pale each step, strong its running mean; furthest "
+        "from 1/1000 first.",
+        traces=lines.traces,
         layout={
             "xaxis": {"title": {"text": "Step"}, "rangemode": "nonnegative"},
             "yaxis": {
                 "title": {"text": "Update ratio"},
                 "type": "log",
                 "dtick": 1,
-                "range": _range(readings),
+                "range": _range(lines),
             },
             "shapes": _band(),
         },
-        rest=rest,
+        rest=lines.rest,
         wide=True,
     )
 
@@ -61,17 +62,13 @@ def _band() -> list[dict[str, Any]]:
             "type": "line",
             "y0": HEALTHY,
             "y1": HEALTHY,
-            "line": {"width": 1.5, "color": "@good"},
+            "line": {"width": 2, "color": "@good"},
         },
     ]
 
 
-def _range(readings: Readings) -> list[float]:
-    """The band and all readings above 1e-9: less is as good as no update."""
-    low, high = BAND
-    for series in readings.select("update_ratio"):
-        values = readings.arrays(series)[2]
-        values = values[np.isfinite(values) & (values > 1e-9)]
-        if len(values):
-            low, high = min(low, values.min()), max(high, values.max())
+def _range(lines: Lines) -> list[float]:
+    """The band and all readings above 1e-8: less is as good as no update."""
+    low = min(BAND[0], max(lines.low, 1e-8))
+    high = max(BAND[1], lines.high)
     return [float(np.log10(low)) - 0.2, float(np.log10(high)) + 0.2]

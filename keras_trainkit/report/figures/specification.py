@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+LONGEST = 26
 _TYPES = {"f4": "<f4", "f8": "<f8", "i4": "<i4"}
 
 
@@ -71,8 +72,9 @@ def encode(values: Any) -> dict[str, str]:
         kind = "i4" if small else "f8"
     else:
         with np.errstate(over="ignore"):
-            exact = np.array_equal(array.astype(np.float32), array, equal_nan=True)
-        kind = "f4" if exact else "f8"
+            single = array.astype(np.float32)
+        exact = (single == array) | (array != array)
+        kind = "f4" if exact.all() else "f8"
     packed = {
         "dtype": kind,
         "bdata": base64.b64encode(array.astype(_TYPES[kind]).tobytes()).decode("ascii"),
@@ -99,7 +101,7 @@ def plain(text: str) -> str:
     return text.replace("$", "&#36;")
 
 
-def short(text: str, length: int = 26) -> str:
+def short(text: str, length: int = LONGEST) -> str:
     """Shortens a name in its middle: both ends of layer names tell them apart."""
     if len(text) <= length:
         return text

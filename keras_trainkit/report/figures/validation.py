@@ -56,7 +56,7 @@ def _specification(
         "lags behind and includes dropout.",
         traces=traces,
         layout={
-            "xaxis": {"title": {"text": "Epoch"}},
+            "xaxis": {"title": {"text": "Epoch (the first is 0)"}},
             "yaxis": {"title": {"text": plain(metric)}},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         },
