@@ -2,5 +2,6 @@
 
 from keras_trainkit.report import figures
 from keras_trainkit.report.page import write
+from keras_trainkit.report.tensorboard import TensorBoardExport
 
-__all__ = ["figures", "write"]
+__all__ = ["TensorBoardExport", "figures", "write"]

@@ -28,8 +28,8 @@ def draw(readings: Readings) -> Specification | None:
         title="Update ratios",
         caption="The size of an update over the size of what it updates. Near 1/1000 "
         "is healthy, the shaded band is tolerable; far above it the learning rate is "
-        "too high, far below too low. Pale each step, strong its running mean; furthest "
-        "from 1/1000 first.",
+        "too high, far below too low. Pale each step, strong its running mean; "
+        "furthest from 1/1000 first.",
         traces=lines.traces,
         layout={
             "xaxis": {"title": {"text": "Step"}, "rangemode": "nonnegative"},
