@@ -256,23 +256,28 @@ class TrainingRecord:
             nothing was recorded under these names.
         """
         self._take_pending()
-        parts = []
+        steps, epochs, values = [], [], []
         for block, column in self._columns_of.get(Series(measure, layer, variable), ()):
-            rows = slice(None) if block.present is None else block.present[:, column]
-            parts.append(
-                (
-                    block.steps[rows],
-                    block.epochs[rows],
-                    block.values[rows, column].astype(np.float64),
-                )
-            )
-        if not parts:
+            if block.present is None:
+                steps.append(block.steps)
+                epochs.append(block.epochs)
+                values.append(block.values[:, column])
+            else:
+                rows = block.present[:, column]
+                steps.append(block.steps[rows])
+                epochs.append(block.epochs[rows])
+                values.append(block.values[rows, column])
+        if not steps:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-        steps, epochs, values = (
-            np.concatenate(arrays) for arrays in zip(*parts, strict=True)
+        arrays = (
+            np.concatenate(steps),
+            np.concatenate(epochs),
+            np.concatenate(values).astype(np.float64),
         )
-        order = np.argsort(steps, kind="stable")
-        return steps[order], epochs[order], values[order]
+        if (arrays[0][1:] >= arrays[0][:-1]).all():
+            return arrays
+        order = np.argsort(arrays[0], kind="stable")
+        return arrays[0][order], arrays[1][order], arrays[2][order]
 
     def to_frame(
         self, measure: str | None = None, layer: str | None = None
@@ -332,7 +337,10 @@ class TrainingRecord:
             gradients from the last layer to the first, then weights.
         """
         found: list[tuple[tuple[int, ...], dict[str, Any]]] = []
+        suspects = self._ever_positive("nonfinite_count")
         for place, series in enumerate(self.select("nonfinite_count")):
+            if series not in suspects:
+                continue
             steps, epochs, counts = self.values(*series)
             bad = np.flatnonzero(counts > 0)
             if not len(bad):
@@ -353,6 +361,25 @@ class TrainingRecord:
                 )
             )
         return min(found, key=lambda item: item[0])[1] if found else None
+
+    def _ever_positive(self, measure: str) -> set[Series]:
+        """Series of a measure that may hold a value above 0, block by block."""
+        self._take_pending()
+        places: dict[tuple[Series, ...], list[int]] = {}
+        positive: set[Series] = set()
+        for block in self._blocks:
+            if block.columns not in places:
+                places[block.columns] = [
+                    index
+                    for index, series in enumerate(block.columns)
+                    if series.measure == measure
+                ]
+            chosen = places[block.columns]
+            above = (block.values[:, chosen] > 0).any(axis=0)
+            positive.update(
+                block.columns[chosen[place]] for place in above.nonzero()[0]
+            )
+        return positive
 
     def _take_pending(self) -> None:
         if not self._pending:
