@@ -10,10 +10,14 @@ from keras_trainkit import measures
 from keras_trainkit.record import Series
 from keras_trainkit.recording.columns import Column, Merge
 from keras_trainkit.recording.device import Ring, variable
+from keras_trainkit.recording.entries import Entries
 from keras_trainkit.recording.layers import MeasuredLayer, measured_layers, short_name
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.schedule import Replica, Schedule, new_replica
 from keras_trainkit.recording.taps import StepTap, Taps, optimizers_of
+
+# An automatic sample: examples at most, and values of a layer they should make.
+_AUTO_SAMPLE = 16, 16_384
 
 
 class MeasuredStep:
@@ -46,7 +50,7 @@ class MeasuredStep:
     def __call__(self, data: Any) -> Any:
         """Runs or traces one step, as `model.train_step` would."""
         replica = self._this_replica()
-        schedule = Schedule(self.model, replica)
+        schedule = Schedule(self.model, replica, self._xla)
         if self._xla and replica.intervals:
             self._measure_twin(data, replica, schedule)
             trace = _StepTrace(self, replica, schedule, listens=False)
@@ -177,7 +181,9 @@ class _StepTrace:
     def _ring(self, channel: str, columns: list[Column]) -> Ring:
         key = channel, tuple(columns)
         if key not in self._replica.rings:
-            self._replica.rings[key] = Ring(len(columns), self._replica.device)
+            counter = self._replica.step if channel == "steps" else None
+            ring = Ring(len(columns), self._replica.device, counter)
+            self._replica.rings[key] = ring
         return self._replica.rings[key]
 
     def _write_step(self, loss: Any) -> None:
@@ -208,14 +214,15 @@ class _StepTrace:
             # Each replica has its share; only the sum is the gradient of the loss.
             context = tf.distribute.get_replica_context()
             grads = context.all_reduce(tf.distribute.ReduceOp.SUM, grads)
-        values = [getattr(value, "value", value) for _, value in pairs]
+        limit = self._step.request.entries
+        values = [Entries(getattr(value, "value", value), limit) for _, value in pairs]
         due = self._schedule.is_due("updates")
 
         def read() -> list[Any]:
-            return [tf.identity(value) for value in values]
+            return [value.read() for value in values]
 
         def skip() -> list[Any]:
-            return [tf.zeros([0] * value.shape.rank, value.dtype) for value in values]
+            return [value.nothing() for value in values]
 
         before = read() if self._step.is_xla else tf.cond(due, read, skip)
         self._pending = [
@@ -233,12 +240,16 @@ class _StepTrace:
 
     def _write_updates(self) -> None:
         columns: list[Column] = []
-        for value, _ in self._updates:
+        for value, (gradient, _, entries) in self._updates:
             layer, name = self._step.label_of(value)
+            sparse = isinstance(gradient, tf.IndexedSlices)
             columns += [
-                Column(Series("weight_norm", layer, name), half_square=True),
-                Column(Series("gradient_norm", layer, name), half_square=True),
-                Column(Series("update_norm", layer, name), half_square=True),
+                Column(Series(measure, layer, name), half_square=True, scale=scale)
+                for measure, scale in (
+                    ("weight_norm", entries.scale),
+                    ("gradient_norm", 1.0 if sparse else entries.scale),
+                    ("update_norm", entries.scale),
+                )
             ]
         for value, _ in self._updates:
             layer, name = self._step.label_of(value)
@@ -251,9 +262,12 @@ class _StepTrace:
         def write() -> Any:
             sums, suspects = [], []
             scale = self._loss_scale
-            for _, (gradient, before, value) in self._updates:
-                after = tf.convert_to_tensor(value)
-                gradient = _dense(gradient, self._step.is_xla)
+            for _, (gradient, before, entries) in self._updates:
+                after = entries.read()
+                if isinstance(gradient, tf.IndexedSlices):
+                    gradient = _summed_rows(gradient, self._step.is_xla)
+                else:
+                    gradient = entries.of(gradient)
                 square = measures.half_square_sum(gradient)
                 if scale is not None:
                     square /= tf.cast(scale, tf.float32) ** 2
@@ -312,7 +326,10 @@ class _StepTrace:
     ) -> Callable[[], list[Any]]:
         def read() -> list[Any]:
             tensor = self._sampled(tensors)
-            numbers = [*measures.moments(tensor), measures.zero_fraction(tensor)]
+            numbers = [
+                *measures.mean_and_variance(tensor),
+                measures.zero_fraction(tensor),
+            ]
             if bounds is not None:
                 numbers.append(measures.saturated_fraction(tensor, *bounds))
             return numbers
@@ -321,21 +338,17 @@ class _StepTrace:
 
     def _gradient_reader(self, tensors: list[Any]) -> Callable[[], list[Any]]:
         def read() -> list[Any]:
-            mean, std = measures.moments(self._sampled(tensors))
+            mean, variance = measures.mean_and_variance(self._sampled(tensors))
             if self._loss_scale is None:
-                return [mean, std]
+                return [mean, variance]
             scale = tf.cast(self._loss_scale, tf.float32)
-            return [mean / scale, std / scale]
+            return [mean / scale, variance / scale**2]
 
         return read
 
     def _sampled(self, tensors: list[Any]) -> Any:
         """All that a layer gave in this step, its calls put together."""
-        sample = self._step.request.sample
-        parts = [
-            tensor[:sample] if sample is not None and tensor.shape.rank else tensor
-            for tensor in tensors
-        ]
+        parts = [_sample(tensor, self._step.request.sample) for tensor in tensors]
         if len(parts) == 1:
             return parts[0]
         return tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)
@@ -400,13 +413,24 @@ def _state(model: Any) -> list[Any]:
 def _columns(label: str, name: str, bounded: bool) -> list[Column]:
     columns = [
         Column(Series(f"{name}_mean", label), Merge.MEAN),
-        Column(Series(f"{name}_std", label), Merge.SPREAD),
+        Column(Series(f"{name}_std", label), Merge.VARIANCE),
     ]
     if name == "activation":
         columns.append(Column(Series("zero_fraction", label), Merge.MEAN))
     if bounded:
         columns.append(Column(Series("saturated_fraction", label), Merge.MEAN))
     return columns
+
+
+def _sample(tensor: Any, sample: Any) -> Any:
+    """The first examples of a tensor, the batch first."""
+    if sample is None or not tensor.shape.rank:
+        return tensor
+    if sample == "auto":
+        features = tensor.shape[1:].num_elements()
+        most, values = _AUTO_SAMPLE
+        sample = most if not features else max(1, min(most, values // features))
+    return tensor[:sample]
 
 
 def _nonfinite_counts(row: Any, tensors: list[Any]) -> Any:
@@ -430,10 +454,8 @@ def _loss_scale(optimizer: Any) -> Any:
     return getattr(optimizer, "loss_scale_factor", None)
 
 
-def _dense(gradient: Any, xla: bool) -> Any:
-    """The gradient with repeated rows summed; its norm is what counts."""
-    if not isinstance(gradient, tf.IndexedSlices):
-        return tf.convert_to_tensor(gradient)
+def _summed_rows(gradient: Any, xla: bool) -> Any:
+    """A sparse gradient with repeated rows summed; the norm of that is what counts."""
     if xla:
         return tf.convert_to_tensor(gradient)
     rows, places = tf.unique(tf.reshape(gradient.indices, [-1]))
