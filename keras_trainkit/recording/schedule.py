@@ -64,13 +64,13 @@ class Schedule:
     Args:
         model: The model.
         replica: The replica.
-        xla: Whether the step is compiled by XLA.
+        early: Whether readings are taken before the loss of the step is known.
     """
 
-    def __init__(self, model: Any, replica: Replica, xla: bool) -> None:
+    def __init__(self, model: Any, replica: Replica, early: bool) -> None:
         self.number = replica.step.read_value()
         self._replica = replica
-        self._xla = xla
+        self._early = early
         optimizer = getattr(model, "optimizer", None)
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         self._accumulated = getattr(inner, "gradient_accumulation_steps", None) or 1
@@ -95,7 +95,7 @@ class Schedule:
         """Counts the step."""
         if self._loss is not None and self._replica.intervals:
             alarmed = ~tf.math.is_finite(self._loss)
-            if self._xla:
+            if self._early:
                 self._replica.alarmed.assign(alarmed)
             self._replica.alarms.assign_add(tf.cast(alarmed, tf.int64))
         self._replica.step.assign_add(1)
@@ -111,8 +111,8 @@ class Schedule:
         )
 
     def _is_alarmed(self) -> Any:
-        # Under XLA the reading comes before the loss: the step before tells.
-        if self._xla:
+        # Before the loss is known, the loss of the step before has to tell.
+        if self._early:
             alarmed = self._replica.alarmed.read_value()
         elif self._loss is not None:
             alarmed = ~tf.math.is_finite(self._loss)

@@ -11,6 +11,7 @@ from keras_trainkit.record import Series
 from keras_trainkit.recording.columns import Column, Merge
 from keras_trainkit.recording.device import Ring, variable
 from keras_trainkit.recording.entries import Entries
+from keras_trainkit.recording.fusion import may_be_fused
 from keras_trainkit.recording.layers import MeasuredLayer, measured_layers, short_name
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.schedule import Replica, Schedule, new_replica
@@ -33,6 +34,8 @@ class MeasuredStep:
         self.request = request
         self.layers = measured_layers(model)
         self.unreachable: set[str] = set()
+        # First step that the silence of a layer's units is counted from.
+        self.units_reset: dict[str, int] = {}
         strategy = model.distribute_strategy
         self.replica_count = strategy.num_replicas_in_sync
         devices: list[str | None] = [None]
@@ -40,18 +43,17 @@ class MeasuredStep:
             devices = list(strategy.extended.worker_devices)
         self.replicas = [new_replica(device, request) for device in devices]
         self._original = model.train_step
-        self._taps = Taps(model, self._tapped_layers())
         self._owners = {
             id(value): layer for layer in self.layers for value in layer.variables
         }
-        # XLA wants one shape from both branches of a condition.
-        self._xla = bool(getattr(model, "jit_compile", False)) and not model.run_eagerly
+        self.uses_twin = self._needs_twin(strategy)
+        self._taps = Taps(model, self._tapped_layers())
 
     def __call__(self, data: Any) -> Any:
         """Runs or traces one step, as `model.train_step` would."""
         replica = self._this_replica()
-        schedule = Schedule(self.model, replica, self._xla)
-        if self._xla and replica.intervals:
+        schedule = Schedule(self.model, replica, early=self.uses_twin)
+        if self.uses_twin and replica.intervals:
             self._measure_twin(data, replica, schedule)
             trace = _StepTrace(self, replica, schedule, listens=False)
         else:
@@ -64,9 +66,10 @@ class MeasuredStep:
         return logs
 
     def _measure_twin(self, data: Any, replica: Replica, schedule: Schedule) -> None:
-        # XLA rounds differently wherever a tensor has one more reader, and the
-        # weights would differ in their last bit. So a due step is done twice: a
-        # measured twin in a branch of its own, undone, and then the step as it is.
+        # XLA, and fused layers without it, round differently wherever a tensor has
+        # one more reader, and the weights would differ in their last bit. So a due
+        # step is done twice: a measured twin in a branch of its own, which is
+        # undone, and then the step as it is.
         state = _state(self.model)
 
         def twin() -> Any:
@@ -99,17 +102,32 @@ class MeasuredStep:
             self._taps.leave()
             self.unreachable |= tap.unreachable
 
-    @property
-    def is_xla(self) -> bool:
-        """Whether the step is compiled by XLA."""
-        return self._xla
+    def _needs_twin(self, strategy: Any) -> bool:
+        if self.model.run_eagerly:
+            return False
+        if self.model.jit_compile:
+            return True
+        fusible = [
+            layer
+            for layer in self._tapped_layers()
+            if may_be_fused(layer.layer, self.model)
+        ]
+        if fusible and strategy.num_replicas_in_sync > 1:
+            # Replicas meet in the update, which no branch may hold: these layers
+            # are left alone.
+            self.unreachable |= {layer.label for layer in fusible}
+            return False
+        return bool(fusible)
 
     def _tapped_layers(self) -> list[MeasuredLayer]:
         if self.request.layer_every is None:
             return []
         wanted = self.request.layers
         return [
-            layer for layer in self.layers if wanted is None or layer.label in wanted
+            layer
+            for layer in self.layers
+            if (wanted is None or layer.label in wanted)
+            and layer.label not in self.unreachable
         ]
 
     def _this_replica(self) -> Replica:
@@ -175,7 +193,7 @@ class _StepTrace:
     def _note_loss(self, loss: Any) -> None:
         # Keras divides the loss by the number of replicas before it is summed.
         self._loss = _scalar(loss) * self._step.replica_count
-        if not self._listens or not self._step.is_xla:
+        if not self._listens or not self._step.uses_twin:
             self._schedule.note_loss(self._loss)
 
     def _ring(self, channel: str, columns: list[Column]) -> Ring:
@@ -224,7 +242,7 @@ class _StepTrace:
         def skip() -> list[Any]:
             return [value.nothing() for value in values]
 
-        before = read() if self._step.is_xla else tf.cond(due, read, skip)
+        before = read() if self._step.uses_twin else tf.cond(due, read, skip)
         self._pending = [
             (variable_, (gradient, old, value))
             for (_, variable_), gradient, old, value in zip(
@@ -265,7 +283,7 @@ class _StepTrace:
             for _, (gradient, before, entries) in self._updates:
                 after = entries.read()
                 if isinstance(gradient, tf.IndexedSlices):
-                    gradient = _summed_rows(gradient, self._step.is_xla)
+                    gradient = _summed_rows(gradient, self._step.uses_twin)
                 else:
                     gradient = entries.of(gradient)
                 square = measures.half_square_sum(gradient)
@@ -367,6 +385,7 @@ class _StepTrace:
                     np.zeros(count, bool), tf.bool, self._replica.device
                 )
             found[label] = self._replica.units[label]
+            self._step.units_reset.setdefault(label, 0)
         return found
 
     def _note_active_units(self, label: str, state: Any) -> None:
