@@ -43,6 +43,10 @@ def test_progress_counts_finished_epochs():
     assert tiles_of(record)["Epochs done"].value == "3"
 
 
+def test_progress_counts_an_epoch_whose_metrics_are_there():
+    assert tiles_of(sick_record())["Epochs done"].value == "3 of 2"
+
+
 def test_progress_of_nothing_says_so():
     assert tiles_of(TrainingRecord())["Progress"].value == "nothing recorded yet"
 

@@ -94,6 +94,20 @@ def decode(packed: dict[str, str]) -> np.ndarray:
     return array
 
 
+def integers(values: np.ndarray) -> dict[str, int]:
+    """Axis settings that keep ticks on whole numbers, for short ranges."""
+    few = bool(len(values)) and values.max() - values.min() <= 12
+    return {"dtick": 1} if few else {}
+
+
+def decades(low: float, high: float) -> dict[str, Any]:
+    """Axis settings that keep the ticks of a logarithmic axis apart."""
+    if not 0 < low < high < np.inf:
+        return {"type": "log"}
+    span = float(np.log10(high) - np.log10(low))
+    return {"type": "log", "dtick": "D2" if span < 2 else max(1, round(span / 8))}
+
+
 def plain(text: str) -> str:
     """Escapes a name for Plotly, which reads text as a little HTML."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -9,6 +9,7 @@ from keras_trainkit.record import Series
 from keras_trainkit.report.figures.specification import (
     Choice,
     Specification,
+    decades,
     encode,
     plain,
     short,
@@ -137,29 +138,33 @@ def _layout(layers: Sequence[str], tables: dict[str, np.ndarray]) -> dict[str, A
         },
         "yaxis2": {
             "title": {"text": "Deviation"},
-            "type": "log",
             "domain": [0, 0.48],
-            "range": _decades(tables),
+            **_decades(tables),
         },
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     }
 
 
-def _decades(tables: dict[str, np.ndarray]) -> list[float]:
+def _decades(tables: dict[str, np.ndarray]) -> dict[str, Any]:
     """One range for all epochs, so that the eye can compare them."""
     both = np.concatenate(
         [tables["activation_std"].ravel(), tables["activation_gradient_std"].ravel()]
     )
     both = both[np.isfinite(both) & (both > 1e-12)]
     if not len(both):
-        return [-3.0, 1.0]
-    return [float(np.log10(both.min())) - 0.3, float(np.log10(both.max())) + 0.3]
+        return {"type": "log"}
+    low, high = float(both.min()) / 2, float(both.max()) * 2
+    return {
+        **decades(low, high),
+        "range": [float(np.log10(low)), float(np.log10(high))],
+    }
 
 
 def _epochs(readings: Readings, recorded: dict[str, dict[str, Series]]) -> list[int]:
     """Epochs to choose from: all, or evenly spaced ones with the first and last."""
-    first = next(series for of in recorded.values() for series in of.values())
-    epochs = np.unique(readings.arrays(first)[1])
+    every = [series for of in recorded.values() for series in of.values()]
+    last = [readings.arrays(series)[1][-1] for series in every]
+    epochs = np.union1d(readings.arrays(every[0])[1], last)
     if len(epochs) > _EPOCHS:
         places = np.linspace(0, len(epochs) - 1, _EPOCHS).round().astype(int)
         epochs = epochs[places]
