@@ -395,7 +395,9 @@ class TrainingRecord:
             place = row_of[step, epoch], column_of[series]
             values[place] = value
             present[place] = True
-        steps, epochs = (np.array(numbers, np.int64) for numbers in zip(*rows))
+        steps, epochs = (
+            np.array(numbers, np.int64) for numbers in zip(*rows, strict=True)
+        )
         self._add_block(Block(columns, steps, epochs, values, present))
 
     def _add_block(self, block: Block) -> None:
