@@ -66,7 +66,8 @@ def smooth(
     width = -(-count // points)
     starts = np.arange(0, count, width)
     finite = np.isfinite(values)
-    sums = np.add.reduceat(np.where(finite, values, 0.0), starts)
+    with np.errstate(over="ignore"):
+        sums = np.add.reduceat(np.where(finite, values, 0.0), starts)
     counts = np.add.reduceat(finite.astype(np.float64), starts)
     half = max(1, len(starts) // 25)
     weights = 1.0 - np.abs(np.arange(-half, half + 1)) / (half + 1)

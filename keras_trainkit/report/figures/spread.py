@@ -153,11 +153,9 @@ def _decades(tables: dict[str, np.ndarray]) -> dict[str, Any]:
     both = both[np.isfinite(both) & (both > 1e-12)]
     if not len(both):
         return {"type": "log"}
-    low, high = float(both.min()) / 2, float(both.max()) * 2
-    return {
-        **decades(low, high),
-        "range": [float(np.log10(low)), float(np.log10(high))],
-    }
+    low, high = float(both.min()), float(both.max())
+    ends = [float(np.log10(low)) - 0.3, float(np.log10(high)) + 0.3]
+    return {**decades(low, high), "range": ends}
 
 
 def _epochs(readings: Readings, recorded: dict[str, dict[str, Series]]) -> list[int]:
