@@ -39,17 +39,22 @@ def draw(readings: Readings) -> Specification | None:
     if not layers:
         return None
     epochs = _epochs(readings, recorded)
+    broken: np.ndarray = np.zeros((len(epochs), len(layers)), bool)
     tables = {
-        measure: _table(readings, of_layer, layers, epochs)
+        measure: _table(readings, of_layer, layers, epochs, broken)
         for measure, of_layer in recorded.items()
     }
     options: list[dict[str, Any]] = [
         {
             "label": f"epoch {epoch}",
             "data": {
-                "y": [encode(tables[measure][row]) for measure in _MEASURES],
+                "y": [
+                    *(encode(tables[measure][row]) for measure in _MEASURES),
+                    encode(np.where(broken[row], 0.0, np.nan)),
+                ],
                 "error_y.array": [
                     encode(tables["activation_std"][row]),
+                    None,
                     None,
                     None,
                 ],
@@ -63,7 +68,7 @@ def draw(readings: Readings) -> Specification | None:
         caption="Above, the mean activation of each layer with one standard deviation "
         "either way; below, the standard deviations on a logarithmic axis, where a "
         "healthy network is nearly flat. Each value is the last reading of its epoch.",
-        traces=_traces(layers, options[-1]["data"]),
+        traces=_traces(layers, options[-1]["data"], bool(broken.any())),
         layout=_layout(layers, tables),
         choice=Choice("Epoch", options, selected=len(options) - 1, slider=True)
         if len(options) > 1
@@ -72,7 +77,9 @@ def draw(readings: Readings) -> Specification | None:
     )
 
 
-def _traces(layers: Sequence[str], data: dict[str, Any]) -> list[dict[str, Any]]:
+def _traces(
+    layers: Sequence[str], data: dict[str, Any], any_broken: bool
+) -> list[dict[str, Any]]:
     shared = {
         "type": "scatter",
         "x": encode(np.arange(len(layers))),
@@ -114,6 +121,16 @@ def _traces(layers: Sequence[str], data: dict[str, Any]) -> list[dict[str, Any]]
             "line": {"color": "@validation", "width": 2},
             "hovertemplate": hover + "deviation of gradients</extra>",
             "yaxis": "y2",
+        },
+        {
+            **shared,
+            "mode": "markers",
+            "name": "not finite",
+            "y": data["y"][3],
+            "marker": {"symbol": "x-thin-open", "size": 9, "color": "@bad"},
+            "hovertemplate": "%{text}<br>NaN or infinite<extra></extra>",
+            "showlegend": any_broken,
+            "yaxis": "y",
         },
     ]
 
@@ -174,10 +191,16 @@ def _table(
     of_layer: dict[str, Series],
     layers: Sequence[str],
     epochs: Sequence[int],
+    broken: np.ndarray,
 ) -> np.ndarray:
-    """Last reading of each epoch, shape `(epochs, layers)`; NaN where there is none."""
+    """Last reading of each epoch, shape `(epochs, layers)`; NaN where there is none.
+
+    Marks in `broken`, of the same shape, the readings that are not finite.
+    """
     table = np.full((len(epochs), len(layers)), np.nan)
     for column, layer in enumerate(layers):
         if layer in of_layer:
-            table[:, column] = readings.at_epochs(of_layer[layer], epochs)
+            values, found = readings.found_at_epochs(of_layer[layer], epochs)
+            table[found, column] = values[found]
+            broken[:, column] |= found & ~np.isfinite(values)
     return table

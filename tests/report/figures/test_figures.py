@@ -185,7 +185,9 @@ def test_update_ratio_axis_always_holds_the_band():
 def test_layer_spread_draws_the_last_reading_of_the_epoch():
     record = full_record(layers=3, epochs=4)
     figure = figures.layer_spread(record)
-    mean, deviation, gradient = figure.data
+    mean, deviation, gradient, broken = figure.data
+    assert not broken.showlegend
+    assert np.isnan(broken.y).all()
     assert list(mean.text) == ["dense_0", "dense_1", "dense_2"]
 
     def last(measure, epoch):
@@ -206,6 +208,12 @@ def test_layer_spread_draws_the_last_reading_of_the_epoch():
     np.testing.assert_array_equal(
         changes["error_y.array"][0], last("activation_std", 1)
     )
+
+
+def test_layer_spread_marks_layers_that_are_not_finite():
+    broken = figures.layer_spread(sick_record()).data[3]
+    assert broken.showlegend
+    np.testing.assert_array_equal(broken.y, [np.nan, np.nan, 0.0])
 
 
 def test_layer_spread_leaves_out_layers_without_readings():
