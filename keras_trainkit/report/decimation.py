@@ -81,9 +81,10 @@ def smooth(
 
 def _places(values: np.ndarray, width: int) -> np.ndarray:
     """Row of the largest value in each bucket of `width` rows, the first of equals."""
-    whole = len(values) // width * width
-    places = values[:whole].reshape(-1, width).argmax(axis=1)
-    places += np.arange(0, whole, width)
-    if whole == len(values):
-        return places
-    return np.append(places, whole + values[whole:].argmax())
+    starts = np.arange(0, len(values), width)
+    buckets = len(values) // width
+    places: np.ndarray = np.empty(len(starts), np.intp)
+    values[: buckets * width].reshape(buckets, width).argmax(1, places[:buckets])
+    if buckets < len(starts):
+        places[-1] = values[buckets * width :].argmax()
+    return places + starts
