@@ -84,6 +84,46 @@ def nested():
     )
 
 
+def residual():
+    """Layers that TensorFlow fuses with those behind them."""
+    inputs = keras.Input((8,))
+    hidden = layers.Reshape((4, 2, 1))(inputs)
+    hidden = layers.Conv2D(3, 2, padding="same", use_bias=False)(hidden)
+    hidden = layers.ReLU()(layers.BatchNormalization()(hidden))
+    other = layers.Conv2D(3, 2, padding="same")(hidden)
+    hidden = layers.Activation("relu")(layers.Add()([hidden, other]))
+    hidden = layers.Add()([hidden, layers.Add()([other, hidden])])
+    hidden = layers.Activation("swish")(layers.Dense(4)(layers.Flatten()(hidden)))
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(hidden))
+
+
+class LateAndFused(keras.Model):
+    """Built by its first step, and fused in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Dense(6)
+        self.scale = layers.BatchNormalization()
+        self.drop = layers.Dropout(0.3)
+        self.last = layers.Dense(3)
+
+    def call(self, inputs, training=False):
+        hidden = tf.nn.relu(self.scale(self.first(inputs), training=training))
+        return tf.nn.softmax(self.last(self.drop(hidden, training=training)))
+
+
+def regularized():
+    l2 = keras.regularizers.L2(0.01)
+    return keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(6, activation="relu", kernel_regularizer=l2),
+            layers.Dense(3, kernel_regularizer=l2, activity_regularizer=l2),
+            layers.Softmax(),
+        ]
+    )
+
+
 def shared():
     inputs = keras.Input((8,))
     twice = layers.Dense(8, activation="relu", name="twice")

@@ -81,11 +81,8 @@ class Recorder:
     @property
     def record(self) -> TrainingRecord:
         """The record of the run, with all that has been measured so far."""
-        if self._record is None:
-            self._record = TrainingRecord(self._path)
-            self._record.metadata.update(_description(self._model(), self._request))
         self.drain()
-        return self._record
+        return self._made_record()
 
     @property
     def request(self) -> Request:
@@ -122,7 +119,7 @@ class Recorder:
             record.metadata["every"] = self._function.every
         step = self._measured_step()
         if step is not None:
-            record.metadata["not_measured"] = sorted(step.unreachable)
+            record.metadata["not_measured"] = sorted(step.unreachable - step.reached)
         record.flush()
 
     def leave(self, member: Any) -> None:
@@ -167,7 +164,7 @@ class Recorder:
     def drain(self) -> None:
         """Fetches the readings that wait on the device."""
         step = self._measured_step()
-        if step is None or self._function is None or self._record is None:
+        if step is None or self._function is None:
             return
         self._function.pending_steps = 0
         weights = np.full(len(step.replicas), 1.0 / len(step.replicas))
@@ -181,7 +178,14 @@ class Recorder:
             if key[0] == "steps":
                 self.steps = int(steps[-1]) + 1
             epochs = np.full(len(steps), self._epoch)
-            self._record.append(series, steps, epochs, values)
+            self._made_record().append(series, steps, epochs, values)
+
+    def _made_record(self) -> TrainingRecord:
+        # Made when it is first needed: all members have joined by then.
+        if self._record is None:
+            self._record = TrainingRecord(self._path)
+            self._record.metadata.update(_description(self._model(), self._request))
+        return self._record
 
     def _measured_step(self) -> MeasuredStep | None:
         return None if self._function is None else self._function.step

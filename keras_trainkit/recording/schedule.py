@@ -76,7 +76,9 @@ class Schedule:
         self._accumulated = getattr(inner, "gradient_accumulation_steps", None) or 1
         self._iterations = None
         if self._accumulated > 1:
-            self._iterations = tf.cast(tf.identity(inner.iterations.value), tf.int64)
+            # `iterations` counts updates here; the variable behind it counts steps.
+            counter = next(v for v in inner.variables if v.name == "iteration")
+            self._iterations = tf.cast(tf.identity(counter.value), tf.int64)
         self._loss: Any = None
         self._due: dict[int, Any] = {}
 

@@ -1,5 +1,6 @@
 """The measured train step: what is read, when it is due, and where it is written."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -32,8 +33,8 @@ class MeasuredStep:
     def __init__(self, model: Any, request: Request) -> None:
         self.model = model
         self.request = request
-        self.layers = measured_layers(model)
         self.unreachable: set[str] = set()
+        self.reached: set[str] = set()
         # First step that the silence of a layer's units is counted from.
         self.units_reset: dict[str, int] = {}
         strategy = model.distribute_strategy
@@ -42,15 +43,16 @@ class MeasuredStep:
         if self.replica_count > 1:
             devices = list(strategy.extended.worker_devices)
         self.replicas = [new_replica(device, request) for device in devices]
+        self.uses_twin = False
         self._original = model.train_step
-        self._owners = {
-            id(value): layer for layer in self.layers for value in layer.variables
-        }
-        self.uses_twin = self._needs_twin(strategy)
-        self._taps = Taps(model, self._tapped_layers())
+        self._taps: Taps | None = None
+        self._lock = threading.Lock()
 
     def __call__(self, data: Any) -> Any:
         """Runs or traces one step, as `model.train_step` would."""
+        with self._lock:
+            if self._taps is None:
+                self._prepare(data)
         replica = self._this_replica()
         schedule = Schedule(self.model, replica, early=self.uses_twin)
         if self.uses_twin and replica.intervals:
@@ -64,6 +66,36 @@ class MeasuredStep:
             _capture(self, replica, data)
         schedule.end_step()
         return logs
+
+    def _prepare(self, data: Any) -> None:
+        # A subclassed model is built by its first step only, and so are optimizers
+        # and metrics. A trace that is never run builds them, and reads no seed.
+        model = self.model
+        if self.replica_count == 1 and not all(
+            layer.built for layer in model._flatten_layers()
+        ):
+            self._trace_for_nothing(data)
+        self.uses_twin = self._needs_twin()
+        if self.uses_twin:
+            self._trace_for_nothing(data)
+        self._owners = {
+            id(value): layer
+            for layer in measured_layers(model)
+            for value in layer.variables
+        }
+        self._taps = Taps(model, self._tapped_layers())
+
+    def _trace_for_nothing(self, data: Any) -> None:
+        def step() -> Any:
+            self._original(data)
+            return tf.constant(0)
+
+        try:
+            tf.function(step, autograph=False).get_concrete_function()
+        except Exception:
+            # A step that runs eagerly only; what it builds, its first run builds.
+            if not self.model.run_eagerly:
+                raise
 
     def _measure_twin(self, data: Any, replica: Replica, schedule: Schedule) -> None:
         # XLA, and fused layers without it, round differently wherever a tensor has
@@ -95,14 +127,16 @@ class MeasuredStep:
 
     def run_original(self, data: Any, tap: StepTap) -> Any:
         """Runs the model's own train step under a tap."""
+        assert self._taps is not None
         self._taps.enter(tap)
         try:
             return self._original(data)
         finally:
             self._taps.leave()
+            self.reached |= set(tap.activations)
             self.unreachable |= tap.unreachable
 
-    def _needs_twin(self, strategy: Any) -> bool:
+    def _needs_twin(self) -> bool:
         if self.model.run_eagerly:
             return False
         if self.model.jit_compile:
@@ -112,7 +146,7 @@ class MeasuredStep:
             for layer in self._tapped_layers()
             if may_be_fused(layer.layer, self.model)
         ]
-        if fusible and strategy.num_replicas_in_sync > 1:
+        if fusible and self.replica_count > 1:
             # Replicas meet in the update, which no branch may hold: these layers
             # are left alone.
             self.unreachable |= {layer.label for layer in fusible}
@@ -125,7 +159,7 @@ class MeasuredStep:
         wanted = self.request.layers
         return [
             layer
-            for layer in self.layers
+            for layer in measured_layers(self.model)
             if (wanted is None or layer.label in wanted)
             and layer.label not in self.unreachable
         ]
