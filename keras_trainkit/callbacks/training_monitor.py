@@ -160,6 +160,7 @@ class TrainingMonitor(Monitor):
         """Measures what is measured between epochs and rewrites the page."""
         for part in self._parts:
             part._recorder = self._recorder
+        self.record.metadata["epochs"] = self.params.get("epochs")
         self._epoch_logs = epoch, logs
         if self._budget.allows():
             with self._budget:

@@ -1,0 +1,125 @@
+import csv
+import os
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit import callbacks
+from keras_trainkit.record import TrainingRecord
+from tests import models
+
+
+def train(*watchers, epochs=3, **options):
+    keras.utils.set_random_seed(0)
+    model = models.convolutional()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model.fit(
+        *models.data(),
+        batch_size=16,
+        epochs=epochs,
+        verbose=0,
+        callbacks=list(watchers),
+        validation_data=models.data(seed=1),
+        **options,
+    )
+
+
+def test_directory_holds_record_page_and_event_files(tmp_path):
+    monitor = callbacks.TrainingMonitor(
+        tmp_path, every=1, tensorboard=True, histograms=True
+    )
+    train(monitor)
+    stored = TrainingRecord.open(tmp_path).to_frame()
+    live = monitor.record.to_frame()
+    assert len(stored) == len(live) > 500
+    np.testing.assert_array_equal(stored.value, live.value)
+    assert {"dead_fraction", "activation_histogram", "overfitting_gap_trend"} <= set(
+        stored.measure
+    )
+    page = (tmp_path / "report.html").read_text()
+    assert "conv2d" in page
+    assert len(monitor.record.images("filters")) == 3
+    assert any("tfevents" in name for name in os.listdir(tmp_path / "tensorboard"))
+
+
+def test_earlier_record_in_the_directory_is_put_aside(tmp_path):
+    for _ in range(2):
+        train(callbacks.TrainingMonitor(tmp_path), epochs=1)
+    assert TrainingRecord.open(tmp_path / "record.1.sqlite").metadata["status"]
+    assert TrainingRecord.open(tmp_path / "record.sqlite").metadata["status"]
+
+
+def test_values_join_the_logs_under_the_same_names_each_epoch(tmp_path):
+    path = tmp_path / "log.csv"
+    history = train(callbacks.TrainingMonitor(), keras.callbacks.CSVLogger(path))
+    names = {"update_ratio", "update_ratio_worst", "gradient_norm", "overfitting_gap"}
+    assert names <= set(history.history)
+    assert all(len(values) == 3 for values in history.history.values())
+    with open(path) as file:
+        assert names <= set(next(csv.reader(file)))
+    quiet = train(callbacks.TrainingMonitor(log_values=False))
+    assert not names & set(quiet.history)
+
+
+def test_training_side_of_the_gap_equals_an_evaluation_of_ones_own():
+    monitor = callbacks.OverfittingMonitor(examples=48)
+    keras.utils.set_random_seed(0)
+    model = models.sequential()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = models.data()
+    history = model.fit(
+        x, y, verbose=0, validation_data=models.data(seed=1), callbacks=[monitor]
+    )
+    loss, accuracy = model.evaluate(x, y, verbose=0)
+    record = monitor.record
+    np.testing.assert_allclose(record.values("train_loss_eval")[2], [loss], rtol=1e-5)
+    gap = record.values("overfitting_gap", variable="accuracy")[2]
+    expected = accuracy - history.history["val_accuracy"][0]
+    np.testing.assert_allclose(gap, [expected], atol=1e-5)
+
+
+def test_automatic_interval_is_set_and_recorded():
+    monitor = callbacks.TrainingMonitor(overhead=0.001)
+    keras.utils.set_random_seed(0)
+    model = models.sequential()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(*models.data(examples=480), batch_size=8, verbose=0, callbacks=[monitor])
+    every = monitor.record.metadata["every"]
+    assert every["updates"] == every["layers"] > 1
+    assert len(monitor.record.values("loss")[0]) == 60
+
+
+def test_filters_are_drawn_as_pictures(tmp_path):
+    random = np.random.default_rng(0)
+    for channels, tiles in ((1, 5), (3, 5), (4, 20)):
+        filters = random.normal(size=(3, 3, channels, 5))
+        picture = callbacks.first_layer_filters.mosaic(filters)
+        background = np.array([255, 255, 255])
+        assert picture.dtype == np.uint8
+        assert (picture[0] == background).all()
+        drawn = (picture != background).any(axis=-1).sum()
+        assert drawn <= tiles * 24 * 24
+        assert drawn > 0.8 * tiles * 24 * 24
+    watcher = callbacks.FirstLayerFilters(tmp_path, image_shape=(4, 2))
+    model = models.sequential()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(*models.data(), verbose=0, callbacks=[watcher])
+    png = (tmp_path / "filters_epoch_0000.png").read_bytes()
+    assert tf.io.decode_png(png).shape[-1] == 3
+    assert len(watcher.record.values("filter_smoothness", "hidden")[0]) == 1
+
+
+def test_data_that_cannot_be_kept_are_left_alone_with_a_word():
+    import pytest
+
+    def batches():
+        for length in (5, 7, 9):
+            yield np.zeros((4, length, 2), "f4"), np.zeros(4, int)
+
+    model = keras.Sequential(
+        [keras.Input((None, 2)), keras.layers.GRU(3), keras.layers.Dense(2)]
+    )
+    model.compile("adam", "mse")
+    with pytest.warns(UserWarning, match="could not be kept on the device"):
+        model.fit(batches(), verbose=0, callbacks=[callbacks.OverfittingMonitor()])
