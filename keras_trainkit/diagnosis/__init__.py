@@ -1,5 +1,6 @@
 """Rules over a record: what it says about the run, on what evidence."""
 
+from keras_trainkit.diagnosis.dead_units import describe_dead_units
 from keras_trainkit.diagnosis.diagnose import diagnose
 from keras_trainkit.diagnosis.loss_curve import LossCurve, describe_loss_curve
 from keras_trainkit.diagnosis.nonfinite import describe_nonfinite
@@ -8,6 +9,7 @@ from keras_trainkit.diagnosis.update_ratio import describe_update_ratios
 
 __all__ = [
     "LossCurve",
+    "describe_dead_units",
     "describe_loss_curve",
     "describe_nonfinite",
     "describe_overfitting",

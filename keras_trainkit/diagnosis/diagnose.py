@@ -1,5 +1,6 @@
 """Asks every rule and ranks what they find."""
 
+from keras_trainkit.diagnosis.dead_units import describe_dead_units
 from keras_trainkit.diagnosis.loss_curve import describe_loss_curve
 from keras_trainkit.diagnosis.nonfinite import describe_nonfinite
 from keras_trainkit.diagnosis.overfitting import describe_overfitting
@@ -11,9 +12,9 @@ from keras_trainkit.record import TrainingRecord
 def diagnose(record: TrainingRecord) -> list[Finding]:
     """Says what is wrong with a run, as far as its record shows.
 
-    Four things are looked for: tensors that are not finite, the shape of the loss
-    curve, updates that are far too long, and overfitting. No finding means that
-    none of these shows, not that all is well.
+    Five things are looked for: tensors that are not finite, the shape of the loss
+    curve, updates that are far too long, dead units, and overfitting. No finding
+    means that none of these shows, not that all is well.
 
     Args:
         record: The record of a run, finished or not.
@@ -31,6 +32,7 @@ def diagnose(record: TrainingRecord) -> list[Finding]:
         describe_nonfinite(record),
         describe_loss_curve(record).finding(),
         describe_update_ratios(record),
+        describe_dead_units(record),
         describe_overfitting(record),
     ]
     return sorted(

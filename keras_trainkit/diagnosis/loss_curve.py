@@ -74,8 +74,9 @@ class LossCurve:
                 where="loss",
                 confidence=0.6,
                 evidence=evidence,
-                advice="Check that gradients arrive (`gradient_norm`), then multiply "
-                "the learning rate by 10.",
+                advice="Look at the update ratios: near 0, units have died or no "
+                "gradient arrives; below 1e-4, the learning rate is too low; near "
+                "1e-3, check that the labels belong to the inputs.",
             )
         if self.shape == "low":
             return Finding(
@@ -134,8 +135,8 @@ def describe_loss_curve(record: TrainingRecord) -> LossCurve:
     elif abs(start - end) < 0.5 * noise:
         shape = "flat"
     elif (
-        late_share < 0.02
-        and wiggle > 0.5
+        late_share < 0.1
+        and wiggle > 0.2
         and end > 0.3 * start
         and finite[half:].max() > start
     ):

@@ -26,7 +26,7 @@ def describe_overfitting(record: TrainingRecord) -> Finding | None:
     if min(map(len, (gaps, trends, training, validation))) < _FEWEST_EPOCHS:
         return None
     best = int(validation.argmin())
-    rise = float(validation[-3:].mean() - validation[best])
+    rise = float(validation[-3:].min() - validation[best])
     share = float(gaps[-1] / max(abs(training[-1]), 1e-12))
     if trends[-1] <= 0 or share < _NOTABLE_GAP or rise <= 0.1 * abs(validation[best]):
         return None

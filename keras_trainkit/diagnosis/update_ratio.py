@@ -9,10 +9,12 @@ from keras_trainkit.record import TrainingRecord
 # that were blown up look healthy again, so only the first steps are judged.
 _FIRST_STEPS = 50
 _TOO_HIGH = 0.1
+# One update that replaces most of a weight is too long, whatever follows.
+_FAR_TOO_HIGH = 0.5
 
 
 def describe_update_ratios(record: TrainingRecord) -> Finding | None:
-    """Says so if most kernels are moved by over a tenth of their size a step.
+    """Says so if most kernels are moved by a large part of their size in a step.
 
     Args:
         record: A record with `update_ratio`.
@@ -20,33 +22,37 @@ def describe_update_ratios(record: TrainingRecord) -> Finding | None:
     Returns:
         A finding that names the worst layer, or `None`.
     """
-    worst = ("", 0.0)
-    ratios = []
+    usual, longest = {}, {}
     for series in record.select("update_ratio"):
         if not series.variable.endswith(("kernel", "embeddings")):
             continue  # biases and scales may start at zero
         steps, _, values = record.values(*series)
         early = values[(steps < _FIRST_STEPS) & np.isfinite(values)]
         if len(early):
-            ratio = float(np.median(early))
-            ratios.append(ratio)
-            worst = max(worst, (series.layer, ratio), key=lambda pair: pair[1])
-    if not ratios or np.median(ratios) <= _TOO_HIGH:
+            usual[series.layer] = float(np.median(early))
+            longest[series.layer] = float(early.max())
+    if not usual:
         return None
+    median = float(np.median(list(usual.values())))
+    peak = float(np.median(list(longest.values())))
+    if median <= _TOO_HIGH and peak <= _FAR_TOO_HIGH:
+        return None
+    worst = max(longest, key=lambda layer: longest[layer])
     return Finding(
-        "The first updates are far too long: they change the weights by more than "
-        "a tenth of their size at every step, where 1e-3 is healthy.",
-        where=worst[0],
+        "The first updates are far too long for the weights they change; a "
+        "thousandth of their size is healthy.",
+        where=worst,
         severity="error",
         confidence=0.8,
         evidence={
-            "median_update_ratio": round(float(np.median(ratios)), 5),
-            "worst_layer_ratio": round(worst[1], 5),
-            "threshold": _TOO_HIGH,
+            "median_update_ratio": round(median, 5),
+            "longest_update_ratio": round(peak, 5),
+            "worst_layer_ratio": round(longest[worst], 5),
+            "thresholds": f"{_TOO_HIGH} (median), {_FAR_TOO_HIGH} (longest)",
         },
-        advice=f"Divide the learning rate by about {_round_factor(ratios)}.",
+        advice=f"Divide the learning rate by about {_factor(max(median, peak / 5))}.",
     )
 
 
-def _round_factor(ratios: list[float]) -> int:
-    return int(10 ** max(1, round(float(np.log10(np.median(ratios) / 1e-3)))))
+def _factor(ratio: float) -> int:
+    return int(10 ** max(1, round(float(np.log10(ratio / 1e-3)))))

@@ -117,7 +117,7 @@ def test_fit_that_fails_in_a_step_leaves_the_model_clean_at_once(error):
     model = compiled()
     monitor = callbacks.LossMonitor()
     with pytest.raises(BaseException, match="planted"):
-        model.fit(batches(), verbose=0, callbacks=[monitor])
+        model.fit(batches(), shuffle=False, verbose=0, callbacks=[monitor])
     fit(model)
     assert_clean(model)
     assert len(monitor.losses) <= 2

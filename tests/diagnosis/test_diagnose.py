@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from keras_trainkit import diagnosis
+from keras_trainkit.record import Series, TrainingRecord
+
+
+def with_losses(losses):
+    record = TrainingRecord()
+    steps = np.arange(len(losses))
+    record.append([Series("loss")], steps, steps // 50, np.asarray(losses)[:, None])
+    return record
+
+
+def curve(kind, seed):
+    random = np.random.default_rng(seed)
+    time = np.arange(300)
+    noise = random.normal(size=300)
+    if kind == "good":
+        return 2.3 * np.exp(-time / 40) + 0.1 + 0.02 * noise
+    if kind == "low":
+        return 2.3 - 0.003 * time + 0.02 * noise
+    if kind == "flat":
+        return 2.3 + 0.05 * noise
+    if kind == "diverging":
+        return 2.3 * np.exp(time / 60) + 0.02 * noise
+    return np.where(time < 10, 2.3 - 0.05 * time, 0.8 + 0.8 * np.abs(noise))
+
+
+@pytest.mark.parametrize("kind", ["good", "low", "flat", "diverging", "high"])
+def test_loss_curve_is_told_by_its_shape(kind):
+    for seed in range(5):
+        found = diagnosis.describe_loss_curve(with_losses(curve(kind, seed)))
+        assert found.shape == kind, seed
+        assert (found.finding() is None) == (kind == "good")
+
+
+def test_loss_curve_of_a_few_steps_is_not_judged():
+    found = diagnosis.describe_loss_curve(with_losses([2.0, 1.0, 0.5]))
+    assert found.shape == "unknown"
+    assert found.finding() is None
+
+
+def test_loss_that_ends_not_finite_diverges():
+    assert (
+        diagnosis.describe_loss_curve(with_losses([1.0, np.nan])).shape == "diverging"
+    )
+
+
+def with_ratios(values, variable="kernel"):
+    record = TrainingRecord()
+    steps = np.arange(len(values))
+    columns = [Series("update_ratio", layer, variable) for layer in ("one", "two")]
+    record.append(columns, steps, steps * 0, np.stack([values, values], axis=1))
+    return record
+
+
+def test_long_first_updates_are_found_and_healthy_ones_are_not():
+    healthy = np.geomspace(2e-2, 1e-3, 60)
+    assert diagnosis.describe_update_ratios(with_ratios(healthy)) is None
+    found = diagnosis.describe_update_ratios(with_ratios(100 * healthy))
+    assert found.severity == "error"
+    once = np.concatenate([[2.0], np.zeros(59)])  # it killed every unit at once
+    assert diagnosis.describe_update_ratios(with_ratios(once)) is not None
+    bias = with_ratios(np.full(60, np.inf), variable="bias")
+    assert diagnosis.describe_update_ratios(bias) is None
+
+
+def test_dead_layers_are_found_and_sparse_ones_are_not():
+    record = TrainingRecord()
+    for layer, values in {"sparse": [0.1, 0.3], "dead": [0.2, 0.95]}.items():
+        for epoch, value in enumerate(values):
+            record.add("dead_fraction", value, step=epoch, epoch=epoch, layer=layer)
+    found = diagnosis.describe_dead_units(record)
+    assert found.where == "dead"
+    assert found.evidence == {"dead": 0.95, "since_epoch": 1, "threshold": 0.5}
+
+
+def with_gap(validation, training):
+    record = TrainingRecord()
+    for epoch, (val, train) in enumerate(zip(validation, training, strict=True)):
+        place = {"step": epoch, "epoch": epoch}
+        record.add("val_loss", val, **place)
+        record.add("train_loss_eval", train, **place)
+        for name in ("overfitting_gap_smoothed", "overfitting_gap_trend"):
+            value = val - train if name.endswith("smoothed") else 0.05
+            record.add(name, value, variable="loss", **place)
+    return record
+
+
+def test_overfitting_is_found_only_where_validation_gets_worse():
+    training = np.geomspace(1.0, 0.1, 10)
+    rising = np.concatenate([np.linspace(1.0, 0.6, 5), np.linspace(0.7, 1.2, 5)])
+    found = diagnosis.describe_overfitting(with_gap(rising, training))
+    assert found.evidence["best_epoch"] == 4
+    falling = np.geomspace(1.0, 0.4, 10)
+    assert diagnosis.describe_overfitting(with_gap(falling, training)) is None
+
+
+def test_findings_are_ranked_worst_first():
+    record = with_losses(curve("flat", 0))
+    for layer in ("one", "two"):
+        for step, value in enumerate([3.0, 0.0]):
+            record.add(
+                "update_ratio",
+                value,
+                step=step,
+                epoch=0,
+                layer=layer,
+                variable="kernel",
+            )
+    severities = [finding.severity for finding in diagnosis.diagnose(record)]
+    assert severities == ["error", "warning"]
