@@ -132,8 +132,6 @@ def describe_loss_curve(record: TrainingRecord) -> LossCurve:
     shape: Shape = "good"
     if end > start + max(4.0 * noise, 0.5 * abs(start)):
         shape = "diverging"
-    elif abs(start - end) < 0.5 * noise:
-        shape = "flat"
     elif (
         late_share < 0.1
         and wiggle > 0.2
@@ -141,6 +139,8 @@ def describe_loss_curve(record: TrainingRecord) -> LossCurve:
         and finite[half:].max() > start
     ):
         shape = "high"
+    elif abs(start - end) < 0.5 * noise:
+        shape = "flat"
     elif late_share > 0.25 and end > 0.2 * start:
         shape = "low"
     return LossCurve(shape, count, start, end, wiggle, late_share)

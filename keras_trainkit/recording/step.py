@@ -61,10 +61,12 @@ class MeasuredStep:
         else:
             trace = _StepTrace(self, replica, schedule, listens=True)
         logs = trace.run(data)
-        trace.write_step(logs)
+        row = trace.write_step(logs)
         if self.request.captured_examples:
             _capture(self, replica, data)
-        schedule.end_step()
+        # A step whose data never came must not count.
+        with tf.control_dependencies([] if row is None else [row]):
+            schedule.end_step()
         return logs
 
     def _prepare(self, data: Any) -> None:
@@ -208,8 +210,8 @@ class _StepTrace:
             self._write_layers()
         return logs
 
-    def write_step(self, logs: Any) -> None:
-        """Writes what is read at every step: the batch loss and the rate."""
+    def write_step(self, logs: Any) -> Any:
+        """Writes and returns what is read at every step: batch loss and rate."""
         if self._loss is None and isinstance(logs, dict) and "loss" in logs:
             # A custom step that shows its loss nowhere else: take what it reports.
             self._loss = _scalar(logs["loss"])
@@ -221,8 +223,11 @@ class _StepTrace:
         if self._rate is not None:
             columns.append(Column(Series("learning_rate")))
             row.append(self._rate)
-        if row:
-            self._ring("steps", columns).write(self._schedule.number, tf.stack(row))
+        if not row:
+            return None
+        numbers = tf.stack(row)
+        self._ring("steps", columns).write(self._schedule.number, numbers)
+        return numbers
 
     def _note_loss(self, loss: Any) -> None:
         # Keras divides the loss by the number of replicas before it is summed.
@@ -247,8 +252,11 @@ class _StepTrace:
         if self._rate is not None:
             columns.append(Column(Series("learning_rate")))
             row.append(self._rate)
-        if row:
-            self._ring("steps", columns).write(self._schedule.number, tf.stack(row))
+        if not row:
+            return None
+        numbers = tf.stack(row)
+        self._ring("steps", columns).write(self._schedule.number, numbers)
+        return numbers
 
     # Updates of the parameters
 
