@@ -18,7 +18,7 @@ if keras.backend.backend() != "tensorflow":
 
 __version__ = "0.1.0"
 
-_ROOMS = ()
+_ROOMS = ("layers", "optimizers", "schedules")
 __all__ = ["__version__", *_ROOMS]
 
 
