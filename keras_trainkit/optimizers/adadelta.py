@@ -13,21 +13,23 @@ from keras_trainkit.optimizers.update_rule import UpdateRule
 class Adadelta(UpdateRule):
     """Adadelta: the gradient scaled by recent steps over recent gradients.
 
-    $$ s \\leftarrow \\rho s + (1 - \\rho) g^2, \\qquad
-       d = \\sqrt{\\frac{u + \\epsilon}{s + \\epsilon}}\\; g, \\qquad
-       u \\leftarrow \\rho u + (1 - \\rho) d^2, \\qquad
-       x \\leftarrow x - \\eta\\, d $$
+    ```text
+    s = decay_rate * s + (1 - decay_rate) * g**2
+    d = sqrt(u + epsilon) / sqrt(s + epsilon) * g
+    u = decay_rate * u + (1 - decay_rate) * d**2
+    x = x - learning_rate * d
+    ```
 
     It needs no rate: `learning_rate=1` is the rule of the paper. The first
     steps are about `sqrt(epsilon / (1 - decay_rate))` long, whatever the
-    gradient. Here, as in the paper, ε stands inside of the roots: it is what
-    sets off the first steps.
+    gradient. Here, as in the paper, epsilon stands inside of the roots: it is
+    what sets off the first steps.
 
     Args:
-        learning_rate: The rate η, a number >= 0, a schedule, or a callable.
-        decay_rate: The part ρ of the mean squares that is kept, in [0, 1), or a
+        learning_rate: The rate, a number >= 0, a schedule, or a callable.
+        decay_rate: The part of the mean squares that is kept, in [0, 1), or a
             schedule.
-        epsilon: The ε under the roots, > 0.
+        epsilon: The number under the roots, > 0.
         **kwargs: See `UpdateRule`.
 
     Raises:

@@ -13,16 +13,18 @@ from keras_trainkit.optimizers.update_rule import UpdateRule
 class Adagrad(UpdateRule):
     """Adagrad: weights with high gradients get a low rate, rare ones a high rate.
 
-    $$ s \\leftarrow s + g^2, \\qquad
-       x \\leftarrow x - \\frac{\\eta\\, g}{\\sqrt{s} + \\epsilon} $$
+    ```text
+    s = s + g**2
+    x = x - learning_rate * g / (sqrt(s) + epsilon)
+    ```
 
     The accumulator `s` starts at zero and only grows, so the rate falls for
     good: strong on sparse features, often too aggressive for deep nets. The
-    first step of each weight is η long, whatever its gradient.
+    first step of each weight is `learning_rate` long, whatever its gradient.
 
     Args:
-        learning_rate: The rate η, a number >= 0, a schedule, or a callable.
-        epsilon: The ε that keeps the division finite, > 0; outside of the root.
+        learning_rate: The rate, a number >= 0, a schedule, or a callable.
+        epsilon: The number that keeps the division finite, > 0; outside of the root.
         **kwargs: See `UpdateRule`.
 
     Raises:
@@ -36,7 +38,7 @@ class Adagrad(UpdateRule):
         ```
 
     Reference:
-        [Duchi et al., 2011, eq. 1](https://jmlr.org/papers/v12/duchi11a.html)
+        [Duchi et al., 2011](https://jmlr.org/papers/v12/duchi11a.html)
     """
 
     slots = ("accumulator",)

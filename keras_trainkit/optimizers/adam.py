@@ -15,24 +15,26 @@ class Adam(UpdateRule):
 
     At update `t`, counted from 1:
 
-    $$ m \\leftarrow \\beta_1 m + (1 - \\beta_1) g, \\qquad
-       v \\leftarrow \\beta_2 v + (1 - \\beta_2) g^2 $$
+    ```text
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m / (1 - beta_1**t)
+    v_hat = v / (1 - beta_2**t)
+    x = x - learning_rate * m_hat / (sqrt(v_hat) + epsilon)
+    ```
 
-    $$ \\hat m = \\frac{m}{1 - \\beta_1^t}, \\qquad
-       \\hat v = \\frac{v}{1 - \\beta_2^t}, \\qquad
-       x \\leftarrow x - \\frac{\\eta\\, \\hat m}{\\sqrt{\\hat v} + \\epsilon} $$
-
-    A good first choice. ε is added to the corrected root (`keras.optimizers.Adam`
-    adds it to the uncorrected one). If a beta is a schedule, its power is the
-    product of its values so far. `weight_decay` makes it AdamW.
+    A good first choice. Epsilon is added to the corrected root, as in the paper;
+    `keras.optimizers.Adam` adds it to the uncorrected one. If a beta is a
+    schedule, its power is the product of its values so far. With `weight_decay`
+    this is AdamW.
 
     Args:
-        learning_rate: The rate η, a number >= 0, a schedule, or a callable.
-        beta_1: The part β₁ of the mean gradient that is kept, in [0, 1), or a
+        learning_rate: The rate, a number >= 0, a schedule, or a callable.
+        beta_1: The part of the mean gradient that is kept, in [0, 1), or a
             schedule.
-        beta_2: The part β₂ of the mean square that is kept, in [0, 1), or a
+        beta_2: The part of the mean square that is kept, in [0, 1), or a
             schedule.
-        epsilon: The ε that keeps the division finite, > 0; outside of the root.
+        epsilon: The number that keeps the division finite, > 0; outside of the root.
         **kwargs: See `UpdateRule`.
 
     Raises:

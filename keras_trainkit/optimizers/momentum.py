@@ -12,15 +12,18 @@ from keras_trainkit.optimizers.update_rule import UpdateRule
 class Momentum(UpdateRule):
     """Momentum update: the gradient changes the velocity, which moves the weights.
 
-    $$ v \\leftarrow \\mu v - \\eta\\, g, \\qquad x \\leftarrow x + v $$
+    ```text
+    v = momentum * v - learning_rate * g
+    x = x + v
+    ```
 
     Progress adds up along directions in which the gradient stays the same. The
     velocity is about `1 / (1 - momentum)` steps long, so a rate that suits `SGD`
     is that many times too high here.
 
     Args:
-        learning_rate: The rate η, a number >= 0, a schedule, or a callable.
-        momentum: The part μ of the velocity that is kept, in [0, 1), or a
+        learning_rate: The rate, a number >= 0, a schedule, or a callable.
+        momentum: The part of the velocity that is kept, in [0, 1), or a
             schedule, such as one that rises from 0.5 to 0.99.
         **kwargs: See `UpdateRule`.
 
@@ -34,7 +37,7 @@ class Momentum(UpdateRule):
         ```
 
     Reference:
-        [Polyak, 1964, eq. 9](https://doi.org/10.1016/0041-5553(64)90137-5)
+        [Polyak, 1964](https://doi.org/10.1016/0041-5553(64)90137-5)
     """
 
     slots = ("velocity",)

@@ -12,22 +12,25 @@ from keras_trainkit.optimizers.update_rule import UpdateRule
 class Nesterov(UpdateRule):
     """Nesterov momentum in its practical form.
 
-    The look-ahead form takes the gradient at `θ + μ v`:
+    The look-ahead form takes the gradient at `y + momentum * v`:
 
-    $$ v \\leftarrow \\mu v - \\eta\\, g(\\theta + \\mu v), \\qquad
-       \\theta \\leftarrow \\theta + v $$
+    ```text
+    v = momentum * v - learning_rate * gradient(y + momentum * v)
+    y = y + v
+    ```
 
-    Written for the looked-ahead weights `x = θ + μ v`, with `v'` for the old
-    velocity and `μ₊` for the momentum of the next update, it is
+    Written for the looked-ahead weights `x = y + momentum * v` it is
 
-    $$ v \\leftarrow \\mu v' - \\eta\\, g(x), \\qquad
-       x \\leftarrow x - \\mu v' + (1 + \\mu_+) v $$
+    ```text
+    v = momentum * v_old - learning_rate * gradient(x)
+    x = x - momentum * v_old + (1 + next_momentum) * v
+    ```
 
     The model's weights, the ones that are evaluated and saved, are `x`.
 
     Args:
-        learning_rate: The rate η, a number >= 0, a schedule, or a callable.
-        momentum: The part μ of the velocity that is kept, in [0, 1), or a
+        learning_rate: The rate, a number >= 0, a schedule, or a callable.
+        momentum: The part of the velocity that is kept, in [0, 1), or a
             schedule.
         **kwargs: See `UpdateRule`.
 
@@ -42,7 +45,7 @@ class Nesterov(UpdateRule):
 
     Reference:
         [Sutskever et al., 2013, eq. 3-4](https://proceedings.mlr.press/v28/sutskever13.html);
-        [Bengio et al., 2012, section 3.5](https://arxiv.org/abs/1212.0901)
+        [Bengio et al., 2012](https://arxiv.org/abs/1212.0901)
     """
 
     slots = ("velocity",)

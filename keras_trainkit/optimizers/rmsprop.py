@@ -13,17 +13,19 @@ from keras_trainkit.optimizers.update_rule import UpdateRule
 class RMSprop(UpdateRule):
     """RMSprop: the gradient over the root of its leaky mean square.
 
-    $$ s \\leftarrow \\rho s + (1 - \\rho) g^2, \\qquad
-       x \\leftarrow x - \\frac{\\eta\\, g}{\\sqrt{s} + \\epsilon} $$
+    ```text
+    s = decay_rate * s + (1 - decay_rate) * g**2
+    x = x - learning_rate * g / (sqrt(s) + epsilon)
+    ```
 
     Each weight gets its own scale, as in Adagrad, but the scale follows the
     recent gradients, so the rate does not fall for good.
 
     Args:
-        learning_rate: The rate η, a number >= 0, a schedule, or a callable.
-        decay_rate: The part ρ of the mean square that is kept, in [0, 1), or a
+        learning_rate: The rate, a number >= 0, a schedule, or a callable.
+        decay_rate: The part of the mean square that is kept, in [0, 1), or a
             schedule; typical values are 0.9, 0.99, 0.999.
-        epsilon: The ε that keeps the division finite, > 0; outside of the root.
+        epsilon: The number that keeps the division finite, > 0; outside of the root.
         **kwargs: See `UpdateRule`.
 
     Raises:

@@ -11,13 +11,15 @@ from keras_trainkit.optimizers.update_rule import UpdateRule
 class SGD(UpdateRule):
     """Vanilla update: a step along the negative gradient.
 
-    $$ x \\leftarrow x - \\eta\\, g $$
+    ```text
+    x = x - learning_rate * g
+    ```
 
     It has no state. A good rate is the largest that does not diverge, lowered
     during training.
 
     Args:
-        learning_rate: The rate η, a number >= 0, a schedule, or a callable.
+        learning_rate: The rate, a number >= 0, a schedule, or a callable.
         **kwargs: See `UpdateRule`.
 
     Example:

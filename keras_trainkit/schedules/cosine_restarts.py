@@ -18,18 +18,21 @@ class CosineRestarts(Schedule):
     In cycle `i`, of length `T_i = period * period_factor**i`, `t_i` steps after
     its start:
 
-    $$ a = a_1 + \\left(a_0 f^i - a_1\\right)
-           \\frac{1 + \\cos(\\pi t_i / T_i)}{2} $$
+    ```text
+    peak = initial_learning_rate * peak_factor**i
+    fall = (1 + cos(pi * t_i / T_i)) / 2
+    peak * fall + final_learning_rate * (1 - fall)
+    ```
 
     At the end of each cycle the net has settled in a minimum: a snapshot there
     is a member of an ensemble, for the price of one training.
 
     Args:
-        initial_learning_rate: The rate a₀ at the first start, >= 0.
+        initial_learning_rate: The rate at the first start, >= 0.
         period: Length of the first cycle in steps, int >= 1.
         period_factor: How much longer each cycle is than the one before, >= 1.
-        peak_factor: How high each start is over the one before, f in (0, 1].
-        final_learning_rate: The rate a₁ that each cycle falls to, >= 0.
+        peak_factor: How high each start is over the one before, in (0, 1].
+        final_learning_rate: The rate that each cycle falls to, >= 0.
 
     Raises:
         ValueError: If an argument is out of range.

@@ -13,11 +13,13 @@ from keras_trainkit.schedules.schedule import Schedule
 class ExponentialDecay(Schedule):
     """Lets the rate fall as an exponential of the time.
 
-    $$ a = a_0\\, e^{-k t} $$
+    ```text
+    initial_learning_rate * exp(-rate * t)
+    ```
 
     Args:
-        initial_learning_rate: The rate a₀ at the start, >= 0.
-        rate: The decay k per step, >= 0; the rate halves every `ln(2) / k`
+        initial_learning_rate: The rate at the start, >= 0.
+        rate: The decay per step, >= 0; the rate halves every `ln(2) / rate`
             steps.
 
     Raises:

@@ -12,14 +12,16 @@ from keras_trainkit.schedules.schedule import Schedule
 class InverseTimeDecay(Schedule):
     """Lets the rate fall with the inverse of the time.
 
-    $$ a = \\frac{a_0}{1 + k t} $$
+    ```text
+    initial_learning_rate / (1 + rate * t)
+    ```
 
     The slowest of the usual decays: the steps still add up to infinity, so no
     minimum is out of reach.
 
     Args:
-        initial_learning_rate: The rate a₀ at the start, >= 0.
-        rate: The decay k per step, >= 0; the rate is halved after `1 / k` steps.
+        initial_learning_rate: The rate at the start, >= 0.
+        rate: The decay per step, >= 0; the rate is halved after `1 / rate` steps.
 
     Raises:
         ValueError: If an argument is out of range.

@@ -13,14 +13,16 @@ from keras_trainkit.schedules.schedule import Schedule
 class Linear(Schedule):
     """Goes from one value to another in a straight line, and stays there.
 
-    $$ a = a_0 + (a_1 - a_0) \\min(t / \\text{steps},\\, 1) $$
+    ```text
+    start + (end - start) * min(t / steps, 1)
+    ```
 
     For a momentum that rises from 0.5 to 0.99 as training settles, or a rate
     that falls to zero.
 
     Args:
-        start: The value a₀ at step 0, >= 0.
-        end: The value a₁ from step `steps` on, >= 0.
+        start: The value at step 0, >= 0.
+        end: The value from step `steps` on, >= 0.
         steps: How long it takes, int >= 1.
 
     Raises:

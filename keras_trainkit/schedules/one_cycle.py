@@ -14,17 +14,19 @@ from keras_trainkit.schedules.schedule import Schedule
 class OneCycle(Schedule):
     """Goes from a start to a peak and down to an end, in half cosines.
 
-    With `r = rise * steps`:
+    With `turn = rise * steps`:
 
-    $$ a = \\text{peak} + (\\text{start} - \\text{peak})
-           \\frac{1 + \\cos(\\pi t / r)}{2} \\;\\text{ for } t \\le r $$
+    ```text
+    up = (1 + cos(pi * t / turn)) / 2
+    down = (1 + cos(pi * (t - turn) / (steps - turn))) / 2
 
-    $$ a = \\text{end} + (\\text{peak} - \\text{end})
-           \\frac{1 + \\cos(\\pi (t - r) / (\\text{steps} - r))}{2}
-           \\;\\text{ until } t = \\text{steps} $$
+    start * up + peak * (1 - up)        for t <= turn
+    peak * down + end * (1 - down)      for turn < t <= steps
+    end                                 then
+    ```
 
-    and `end` after that. A short training with a rate that would diverge if it
-    were there from the start. Momentum goes the other way round:
+    A short training with a rate that would diverge if it were there from the
+    start. Momentum goes the other way round:
     `OneCycle(0.85, steps, start=0.95, end=0.95)`.
 
     Args:
@@ -47,7 +49,7 @@ class OneCycle(Schedule):
         ```
 
     Reference:
-        [Smith and Topin, 2018, section 3](https://arxiv.org/abs/1708.07120)
+        [Smith and Topin, 2018](https://arxiv.org/abs/1708.07120)
     """
 
     durations = ("steps",)

@@ -13,13 +13,15 @@ from keras_trainkit.schedules.schedule import Schedule
 class StepDecay(Schedule):
     """Multiplies the rate by a factor every so many steps.
 
-    $$ a = a_0 \\cdot \\text{factor}^{\\lfloor t / \\text{every} \\rfloor} $$
+    ```text
+    initial_learning_rate * factor ** floor(t / every)
+    ```
 
     The easiest decay to reason about: lower the rate when the validation
     accuracy stops rising. Typical: halve every 5 epochs, or a tenth every 20.
 
     Args:
-        initial_learning_rate: The rate a₀ before the first drop, >= 0.
+        initial_learning_rate: The rate before the first drop, >= 0.
         factor: What is left after a drop, in (0, 1].
         every: Steps between two drops, int >= 1.
 

@@ -13,8 +13,10 @@ from keras_trainkit.schedules.schedule import Schedule, check_part, part_value
 class Warmup(Schedule):
     """Raises the rate in a straight line to a schedule's first value.
 
-    $$ a(t) = \\frac{t + 1}{\\text{steps} + 1}\\, s(0) \\;\\text{ for }
-       t < \\text{steps}, \\qquad a(t) = s(t - \\text{steps})\\;\\text{ then} $$
+    ```text
+    (t + 1) / (steps + 1) * schedule(0)    for t < steps
+    schedule(t - steps)                    then
+    ```
 
     The first update is small but not lost, and the schedule starts, whole, when
     the warm-up is over; if it is continuous, so is this.
