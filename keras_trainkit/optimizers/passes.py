@@ -89,8 +89,8 @@ class Passes:
         for replica, local in enumerate(zip(*split, strict=True)):
             with tf.device(_copies(self._weights[indices[0]])[replica].device):
                 self._move(list(local), indices, replica, numbers)
-        if optimizer.use_ema:
-            self._average(updates)
+                if optimizer.use_ema:
+                    self._average(updates, replica)
 
     def _move(
         self,
@@ -181,27 +181,23 @@ class Passes:
         decays = bool(optimizer.weight_decay) and optimizer._use_weight_decay(weight)
         return optimizer.rests_at_zero and not decays
 
-    def _average(self, updates: Any) -> None:
-        """Takes the new weights into their moving average."""
+    def _average(self, updates: Any, replica: int) -> None:
+        """Takes one replica's new weights into their moving average."""
         optimizer = self._optimizer
-        first = tf.equal(updates, 0)
-        kept = tf.where(first, 0.0, optimizer.ema_momentum)
-        every = optimizer.ema_overwrite_frequency
+        kept = tf.where(tf.equal(updates, 0), 0.0, optimizer.ema_momentum)
         pairs = [
-            (copies_of_x, copies_of_average)
+            (_copies(x)[replica], _copies(average)[replica])
             for x, average in zip(self._weights, self._averages, strict=True)
             if average is not None
-            for copies_of_x, copies_of_average in zip(
-                _copies(x), _copies(average), strict=True
-            )
         ]
         self._fused_average(list(zip(*pairs, strict=True)), kept)
+        every = optimizer.ema_overwrite_frequency
+
+        def overwrite() -> None:
+            for x, average in pairs:
+                x.assign(average)
+
         if every:
-
-            def overwrite() -> None:
-                for x, average in pairs:
-                    x.assign(average)
-
             tf.cond(tf.equal((updates + 1) % every, 0), overwrite, lambda: None)
 
     def _average_group(
