@@ -22,8 +22,9 @@ class Nesterov(UpdateRule):
     Written for the looked-ahead weights `x = y + momentum * v` it is
 
     ```text
-    v = momentum * v_old - learning_rate * gradient(x)
+    v = momentum * v_old - learning_rate * g
     x = x - momentum * v_old + (1 + next_momentum) * v
+      = x + next_momentum * v - learning_rate * g
     ```
 
     The model's weights, the ones that are evaluated and saved, are `x`.
@@ -66,6 +67,6 @@ class Nesterov(UpdateRule):
 
     def rule(self, x: Any, g: Any, state: tuple, now: Any) -> tuple[Any, tuple]:
         """One step of the practical form above."""
-        (v_old,) = state
-        v = now.momentum * v_old - now.learning_rate * g
-        return x - now.momentum * v_old + (1 + now.next_momentum) * v, (v,)
+        (v,) = state
+        v = now.momentum * v - now.learning_rate * g
+        return x + now.next_momentum * v - now.learning_rate * g, (v,)

@@ -38,8 +38,8 @@ class Passes:
         self._slots = slots
         self._averages = averages
         self._sums = sums
-        self._fused_rule = Fused(self._move_group)
-        self._fused_average = Fused(self._average_group)
+        self._fused_rule = Fused(self._move_group, arrays=1 + len(optimizer.slots))
+        self._fused_average = Fused(self._average_group, arrays=1)
 
     def run(self, gradients: Sequence[Any], indices: Sequence[int]) -> None:
         """Makes one step, or one micro-step, from each replica's gradients.
