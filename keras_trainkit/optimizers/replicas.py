@@ -20,7 +20,7 @@ def sum_over_replicas(gradients: Sequence[Any]) -> list[Any]:
     plain = [g.slices() if isinstance(g, Rows) else g for g in gradients]
     reduced = context.all_reduce(tf.distribute.ReduceOp.SUM, plain)
     return [
-        as_rows(total, gradient.height) if isinstance(gradient, Rows) else total
+        as_rows(total, gradient.shape) if isinstance(gradient, Rows) else total
         for gradient, total in zip(gradients, reduced, strict=True)
     ]
 

@@ -17,12 +17,12 @@ class Rows:
     Args:
         ids: Which rows, shape `(n,)`.
         values: Their gradients, shape `(n, ...)`.
-        height: How many rows the table has.
+        shape: The shape of the table.
     """
 
     ids: Any
     values: Any
-    height: int
+    shape: tuple[int, ...]
 
     def __truediv__(self, divisor: Any) -> "Rows":
         return dataclasses.replace(self, values=self.values / divisor)
@@ -35,14 +35,18 @@ class Rows:
 
     def slices(self) -> tf.IndexedSlices:
         """Returns the gradient as TensorFlow writes it."""
-        shape = tf.concat([[self.height], tf.shape(self.values)[1:]], axis=0)
-        return tf.IndexedSlices(self.values, self.ids, shape)
+        return tf.IndexedSlices(self.values, self.ids, tf.constant(self.shape))
 
 
-def as_rows(gradient: Any, height: int) -> Any:
-    """Returns `tf.IndexedSlices` as `Rows`, anything else as it is."""
+def as_rows(gradient: Any, shape: Any) -> Any:
+    """Returns `tf.IndexedSlices` as `Rows`, anything else as it is.
+
+    Args:
+        gradient: The gradient of a weight.
+        shape: The shape of that weight.
+    """
     if isinstance(gradient, tf.IndexedSlices):
-        return Rows(gradient.indices, gradient.values, height)
+        return Rows(gradient.indices, gradient.values, tuple(shape))
     return gradient
 
 
@@ -53,4 +57,4 @@ def nonzero_rows(gradient: Any) -> Rows:
     """
     flat = tf.reshape(gradient, [tf.shape(gradient)[0], -1])
     ids = tf.where(tf.reduce_any(tf.not_equal(flat, 0), axis=1))[:, 0]
-    return Rows(ids, tf.gather(gradient, ids), gradient.shape[0])
+    return Rows(ids, tf.gather(gradient, ids), tuple(gradient.shape))

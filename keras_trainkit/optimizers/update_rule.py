@@ -158,7 +158,7 @@ class UpdateRule(keras.optimizers.Optimizer):
             known = trainable_variables = list(trainable_variables)
         if len(grads) == len(known):
             grads = [
-                as_rows(gradient, variable.shape[0] if variable.shape else 1)
+                as_rows(gradient, variable.shape)
                 for gradient, variable in zip(grads, known, strict=True)
             ]
         super().apply(grads, trainable_variables)
