@@ -60,7 +60,8 @@ class Passes:
                 copies(gradient), _copies(self._sums[index]), strict=True
             ):
                 if isinstance(part, Rows):
-                    total.scatter_add(tf.IndexedSlices(part.values, part.ids))
+                    values = tf.cast(part.values, total.dtype)
+                    total.scatter_add(tf.IndexedSlices(values, part.ids))
                 else:
                     total.assign_add(tf.cast(part, total.dtype))
         steps = self._optimizer.gradient_accumulation_steps
