@@ -42,21 +42,27 @@ class LearningRateSweep:
 
     @property
     def suggestion(self) -> float | None:
-        """The rate at which the smoothed loss falls fastest, before its minimum.
+        """The rate around which the loss falls fastest, before its minimum.
 
-        `None` if the loss never fell: a wrong range of rates, or a model that
-        does not learn.
+        The fall is that of a straight line through a fifth of the curve, so that
+        the noise between two batches is not mistaken for one. `None` if the loss
+        never fell: a wrong range of rates, or a model that does not learn.
         """
         smoothed = self.smoothed
         finite = np.isfinite(smoothed)
-        count = int(np.argmin(finite)) if not finite.all() else len(smoothed)
+        count = len(finite) if finite.all() else int(np.argmin(finite))
         if count < 2:
             return None
-        lowest = int(np.argmin(smoothed[:count]))
-        slopes = np.diff(smoothed[: lowest + 1])
-        if len(slopes) == 0 or slopes.min() >= 0:
+        falling = self.losses[: int(np.argmin(smoothed[:count])) + 1]
+        window = max(2, len(self.losses) // 5)
+        if len(falling) < window:
             return None
-        return float(self.learning_rates[int(np.argmin(slopes)) + 1])
+        windows = np.lib.stride_tricks.sliding_window_view(falling, window)
+        slopes = windows @ (np.arange(window) - (window - 1) / 2)
+        steepest = int(np.argmin(slopes))
+        if slopes[steepest] >= 0:
+            return None
+        return float(self.learning_rates[steepest + window // 2])
 
     def plot(self, *, axes: Any = None) -> Any:
         """Draws the losses over the rates; needs matplotlib.

@@ -58,7 +58,13 @@ def untouched(model: keras.Model, batch: tuple) -> Iterator[Callable[[float], No
 
 def _build(model: keras.Model, batch: tuple) -> None:
     if not model.built:
-        model(batch[0])
+        # A symbolic call makes the weights and draws no random numbers.
+        model(
+            keras.tree.map_structure(
+                lambda array: keras.KerasTensor((None, *array.shape[1:]), array.dtype),
+                batch[0],
+            )
+        )
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
 

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from keras_trainkit import optimizers
 
@@ -12,6 +13,12 @@ RULES = {
     for name in optimizers.__all__
     if name != "UpdateRule"
 }
+
+FEW_RULES = [
+    name if name in ("Adagrad", "Adam") else pytest.param(name, marks=pytest.mark.slow)
+    for name in RULES
+]
+"""All of them, most of them only in the long run."""
 
 
 class Reference:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import keras_trainkit as tk
 from keras_trainkit.optimizers import fused
-from tests.optimizers.rules import RATE, RULES
+from tests.optimizers.rules import FEW_RULES, RATE, RULES
 from tests.optimizers.test_contract import (
     assert_close,
     small_data,
@@ -17,10 +17,10 @@ from tests.optimizers.test_contract import (
 from tests.optimizers.test_contract import weights_of as weights_of
 from tests.tolerances import FLOAT32
 
-each_rule = pytest.mark.parametrize("name", RULES)
+few_rules = pytest.mark.parametrize("name", FEW_RULES)
 
 
-@each_rule
+@few_rules
 def test_micro_steps_equal_one_big_batch(name):
     whole = small_model(RULES[name](0.05))
     whole.fit(*small_data(), batch_size=16, epochs=2, shuffle=False, verbose=0)
@@ -72,6 +72,7 @@ def test_average_overwrites_weights_every_so_many_updates():
     assert positions == [-1, -1.5, -2.5, -2.75]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [0, 2**60], ids=["fused", "plain"])
 @pytest.mark.parametrize(
     "options",
@@ -99,6 +100,17 @@ def test_two_replicas_equal_one(name, options, limit, monkeypatch):
     assert_close(weights_of(model), expected, FLOAT32)
 
 
+def test_two_replicas_equal_one_quickly():
+    everything = {"global_clipnorm": 0.1, "use_ema": True, "weight_decay": 0.1}
+    expected = weights_of(trained(RULES["Adam"](0.05, **everything), epochs=1))
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        model = small_model(RULES["Adam"](0.05, **everything))
+    model.fit(*small_data(), batch_size=8, shuffle=False, verbose=0)
+    assert_close(weights_of(model), expected, FLOAT32)
+
+
+@pytest.mark.slow
 def test_two_replicas_with_dynamic_loss_scale_train():
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():

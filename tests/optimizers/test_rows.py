@@ -7,11 +7,11 @@ import tensorflow as tf
 
 import keras_trainkit as tk
 from keras_trainkit.optimizers.rows import Rows, nonzero_rows
-from tests.optimizers.rules import RATE, RULES
+from tests.optimizers.rules import FEW_RULES, RATE, RULES
 from tests.tolerances import FLOAT64
 
 each_rule = pytest.mark.parametrize("name", RULES)
-SLOW = pytest.mark.slow
+few_rules = pytest.mark.parametrize("name", FEW_RULES)
 IDS = np.array([[3, 3, 0], [3, 1, 7], [0, 0, 5], [7, 7, 7]])
 OPTIONS = {
     "bare": {},
@@ -45,7 +45,7 @@ def table_after(optimizer, one_hot, steps=20):
     return table.numpy()
 
 
-@each_rule
+@few_rules
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=list(OPTIONS))
 def test_table_equals_its_one_hot_twin(name, options):
     sparse = table_after(RULES[name](RATE, **options), one_hot=False)
@@ -80,10 +80,7 @@ def trained_table(optimizer, layer, **options):
     ids=["graph", "jit", "eager"],
 )
 @pytest.mark.parametrize("layer", [tk.layers.Embedding, keras.layers.Embedding])
-@pytest.mark.parametrize(
-    "name",
-    [n if n in ("Adagrad", "Adam") else pytest.param(n, marks=SLOW) for n in RULES],
-)
+@few_rules
 def test_embedding_equals_its_one_hot_twin(name, layer, options):
     sparse = trained_table(RULES[name](RATE), layer, **options)
     dense = trained_table(RULES[name](RATE), keras.layers.Dense)
