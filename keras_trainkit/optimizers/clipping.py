@@ -19,15 +19,14 @@ def clip_factors(
         global_clipnorm: The greatest length of all of them together.
 
     Returns:
-        Scalars in float32, or in float64 for a float64 gradient.
+        Scalars in float32 or float64.
     """
-    if clipnorm is None and global_clipnorm is None:
-        return [tf.ones([]) for _ in gradients]
-    squares = [_squared_length(gradient) for gradient in gradients]
     if clipnorm is not None:
-        return [_factor(square, clipnorm) for square in squares]
-    total = tf.add_n([tf.cast(square, tf.float64) for square in squares])
-    return [_factor(total, global_clipnorm)] * len(squares)
+        return [_factor(_squared_length(g), clipnorm) for g in gradients]
+    if global_clipnorm is not None:
+        squares = [tf.cast(_squared_length(g), tf.float64) for g in gradients]
+        return [_factor(tf.add_n(squares), global_clipnorm)] * len(squares)
+    return [tf.ones([]) for _ in gradients]
 
 
 def _squared_length(gradient: Any) -> Any:

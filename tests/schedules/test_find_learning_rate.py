@@ -59,7 +59,11 @@ def train(model):
 
 
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=list(OPTIMIZERS))
-@pytest.mark.parametrize("warm", [False, True], ids=["fresh", "trained"])
+@pytest.mark.parametrize(
+    "warm",
+    [False, pytest.param(True, marks=pytest.mark.slow)],
+    ids=["fresh", "trained"],
+)
 def test_sweep_leaves_no_trace(make, warm):
     results = []
     for sweep in (False, True):
@@ -115,7 +119,7 @@ def test_sweep_restores_when_it_is_interrupted():
 def test_suggestion_trains_better_than_rates_far_from_it():
     sweep = find_learning_rate(model_with_state(tk.optimizers.SGD(0.1)), *data())
     losses = []
-    for factor in (1e-3, 1.0, 1e3):
+    for factor in (1e-2, 1.0, 1e3):
         model = model_with_state(tk.optimizers.SGD(sweep.suggestion * factor))
         losses.append(train(model)[0]["loss"][-1])
     assert losses[1] < losses[0]
@@ -140,7 +144,7 @@ def test_no_descent_means_no_suggestion():
     assert rising.suggestion is None
     assert "did not fall" in str(rising)
     assert LearningRateSweep(rates, np.full(5, np.nan)).suggestion is None
-    falling = LearningRateSweep(rates, np.array([4.0, 4.0, 1.0, 3.0, np.inf]))
+    falling = LearningRateSweep(rates, np.array([4.0, 4.0, 1.0, 9.0, np.inf]))
     assert falling.suggestion == pytest.approx(rates[2])
 
 
