@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_trainkit import optimizers
 
@@ -81,6 +82,8 @@ def gradients(steps, shapes=((5, 3), (3,), ()), seed=0):
 def run(optimizer, steps, dtype="float64", shapes=((5, 3), (3,), ())):
     """Returns the weights, all ones at first, after steps with those gradients."""
     weights = [keras.Variable(np.ones(shape), dtype=dtype) for shape in shapes]
-    for step in gradients(steps, shapes):
-        optimizer.apply([keras.ops.cast(g, dtype) for g in step], weights)
+    optimizer.build(weights)
+    step = tf.function(lambda *gradients: optimizer.apply(gradients, weights))
+    for arrays in gradients(steps, shapes):
+        step(*[tf.constant(array, dtype) for array in arrays])
     return [weight.numpy() for weight in weights]

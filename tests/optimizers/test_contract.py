@@ -200,7 +200,7 @@ def test_config_round_trip_keeps_every_argument(name):
     assert second.get_config() == first.get_config()
 
 
-@each_rule
+@few_rules
 def test_saved_model_continues_bit_identically(name, tmp_path):
     options = {"clipnorm": 1.0, "use_ema": True, "weight_decay": 0.01}
     straight = trained(RULES[name](0.05, **options))

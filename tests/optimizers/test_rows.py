@@ -31,7 +31,10 @@ def table_after(optimizer, one_hot, steps=20):
     table = keras.Variable(generator.normal(size=(9, 4)), dtype="float64")
     kernel = keras.Variable(generator.normal(size=(4, 1)), dtype="float64")
     y = generator.normal(size=(4, 1))
-    for _ in range(steps):
+    optimizer.build([table, kernel])
+
+    @tf.function
+    def step():
         with tf.GradientTape() as tape:
             if one_hot:
                 rows = tf.one_hot(IDS, 9, dtype=tf.float64) @ table.value
@@ -42,6 +45,9 @@ def table_after(optimizer, one_hot, steps=20):
         gradients = tape.gradient(loss, [table.value, kernel.value])
         assert isinstance(gradients[0], tf.IndexedSlices) != one_hot
         optimizer.apply(gradients, [table, kernel])
+
+    for _ in range(steps):
+        step()
     return table.numpy()
 
 
