@@ -82,7 +82,11 @@ def trained_table(optimizer, layer, **options):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"jit_compile": True}, {"run_eagerly": True}],
+    [
+        {},
+        {"jit_compile": True},
+        pytest.param({"run_eagerly": True}, marks=pytest.mark.slow),
+    ],
     ids=["graph", "jit", "eager"],
 )
 @pytest.mark.parametrize("layer", [tk.layers.Embedding, keras.layers.Embedding])

@@ -58,7 +58,17 @@ def train(model):
     return history, [v.numpy() for v in (*model.variables, *model.optimizer.variables)]
 
 
-@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=list(OPTIMIZERS))
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(
+            make,
+            id=name,
+            marks=[] if name in ("ours", "scheduled") else [pytest.mark.slow],
+        )
+        for name, make in OPTIMIZERS.items()
+    ],
+)
 @pytest.mark.parametrize(
     "warm",
     [False, pytest.param(True, marks=pytest.mark.slow)],
@@ -116,6 +126,7 @@ def test_sweep_restores_when_it_is_interrupted():
     assert float(model.optimizer.learning_rate) == np.float32(0.01)
 
 
+@pytest.mark.slow
 def test_suggestion_trains_better_than_rates_far_from_it():
     sweep = find_learning_rate(model_with_state(tk.optimizers.SGD(0.1)), *data())
     losses = []
