@@ -55,6 +55,7 @@ class UpdateRule(keras.optimizers.Optimizer):
 
     Example:
         ```python
+        @keras.saving.register_keras_serializable()
         class SignDescent(tk.optimizers.UpdateRule):
             def rule(self, x, g, state, now):
                 return x - now.learning_rate * tf.sign(g), state

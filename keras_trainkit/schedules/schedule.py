@@ -64,8 +64,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
             **kwargs: As for the class, times in epochs.
 
         Returns:
-            The schedule, counting steps. Times between two epochs are between
-            their values: a decay goes on within an epoch.
+            The schedule, counting steps; a decay goes on within an epoch. Parts
+            that are schedules themselves are taken as they are, in steps.
 
         Example:
             ```python
@@ -86,7 +86,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
                 bound.arguments[name] = steps if several else steps[0]
         for name in cls.rates:
             if name in bound.arguments:
-                bound.arguments[name] = bound.arguments[name] / steps_per_epoch
+                rate = check_number(name, bound.arguments[name], minimum=0)
+                bound.arguments[name] = rate / steps_per_epoch
         return cls(*bound.args, **bound.kwargs)
 
     def values(self, steps: int) -> np.ndarray:

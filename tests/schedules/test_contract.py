@@ -198,6 +198,8 @@ def test_bad_argument_is_named(name, arguments, message):
 
 
 def test_in_epochs_wants_the_steps_of_an_epoch():
+    with pytest.raises(ValueError, match="Received: rate='slow'"):
+        schedules.ExponentialDecay.in_epochs(0.1, "slow", steps_per_epoch=5)
     with pytest.raises(ValueError, match="Received: steps_per_epoch=0"):
         schedules.StepDecay.in_epochs(0.1, 0.5, 1, steps_per_epoch=0)
 
