@@ -1,0 +1,123 @@
+"""The state of a replica, and when its readings are due."""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from keras_trainkit.recording.columns import Column
+from keras_trainkit.recording.device import Ring, variable
+from keras_trainkit.recording.request import Request
+
+NEVER = 2**62
+# Steps with a loss that is not finite are read even when they are not due, so that
+# the first bad tensor is named with its step; after so many it is known.
+_ALARMS = 3
+
+
+@dataclasses.dataclass
+class Replica:
+    """The state of one replica on its device."""
+
+    device: str | None
+    step: Any
+    alarms: Any
+    alarmed: Any
+    intervals: dict[str, Any]
+    rings: dict[tuple[str, tuple[Column, ...]], Ring] = dataclasses.field(
+        default_factory=dict
+    )
+    units: dict[str, Any] = dataclasses.field(default_factory=dict)
+    histograms: dict[tuple[str, str], Any] = dataclasses.field(default_factory=dict)
+    captured: list[Any] | None = None
+    captured_structure: Any = None
+    captured_count: Any = None
+
+
+def new_replica(device: str | None, request: Request) -> Replica:
+    """Makes the state of a replica on its device."""
+    variables: dict[Any, Any] = {}
+    intervals = {}
+    for channel, every in (
+        ("updates", request.update_every),
+        ("layers", request.layer_every),
+    ):
+        if every is None:
+            continue
+        if every not in variables:
+            first = 1 if every == "auto" else every
+            variables[every] = variable(first, tf.int64, device)
+        # Channels of one rhythm share a variable, and so one test in the step.
+        intervals[channel] = variables[every]
+    return Replica(
+        device,
+        variable(0, tf.int64, device),
+        variable(0, tf.int64, device),
+        variable(False, tf.bool, device),
+        intervals,
+    )
+
+
+class Schedule:
+    """Says which readings are due in this step of a replica.
+
+    Args:
+        model: The model.
+        replica: The replica.
+        early: Whether readings are taken before the loss of the step is known.
+    """
+
+    def __init__(self, model: Any, replica: Replica, early: bool) -> None:
+        self.number = replica.step.read_value()
+        self._replica = replica
+        self._early = early
+        optimizer = getattr(model, "optimizer", None)
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        self._accumulated = getattr(inner, "gradient_accumulation_steps", None) or 1
+        self._iterations = None
+        if self._accumulated > 1:
+            # `iterations` counts updates here; the variable behind it counts steps.
+            counter = next(v for v in inner.variables if v.name == "iteration")
+            self._iterations = tf.cast(tf.identity(counter.value), tf.int64)
+        self._loss: Any = None
+        self._due: dict[int, Any] = {}
+
+    def note_loss(self, loss: Any) -> None:
+        """Takes note of this step's loss, as soon as it is known."""
+        self._loss = loss
+
+    def is_due(self, channel: str) -> Any:
+        """Whether "updates" or "layers" are to be read, a boolean scalar."""
+        rhythm = self._replica.intervals[channel]
+        if id(rhythm) not in self._due:
+            self._due[id(rhythm)] = self._is_on(rhythm) | self._is_alarmed()
+        return self._due[id(rhythm)]
+
+    def end_step(self) -> None:
+        """Counts the step."""
+        if self._loss is not None and self._replica.intervals:
+            alarmed = ~tf.math.is_finite(self._loss)
+            if self._early:
+                self._replica.alarmed.assign(alarmed)
+            self._replica.alarms.assign_add(tf.cast(alarmed, tf.int64))
+        self._replica.step.assign_add(1)
+
+    def _is_on(self, rhythm: Any) -> Any:
+        interval = rhythm.read_value()
+        if self._iterations is None:
+            return self.number % interval == 0
+        # Only the step that applies the accumulated gradients updates.
+        count = self._accumulated
+        return (self._iterations % count == count - 1) & (
+            (self._iterations // count) % interval == 0
+        )
+
+    def _is_alarmed(self) -> Any:
+        # Before the loss is known, the loss of the step before has to tell.
+        if self._early:
+            alarmed = self._replica.alarmed.read_value()
+        elif self._loss is not None:
+            alarmed = ~tf.math.is_finite(self._loss)
+        else:
+            return tf.constant(False)
+        return alarmed & (self._replica.alarms.read_value() < _ALARMS)

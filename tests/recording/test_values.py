@@ -1,0 +1,269 @@
+"""What is recorded equals what a plain loop of one's own computes."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_trainkit import callbacks
+from tests import models
+from tests.tolerances import FLOAT32
+
+layers = keras.layers
+
+
+def build(jit_compile=False, **optimizer):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(6, activation="relu", name="hidden"),
+            layers.Dense(5, activation="tanh", name="bounded"),
+            layers.Dense(
+                3, name="output", kernel_regularizer=keras.regularizers.L2(2**-5)
+            ),
+        ]
+    )
+    model.compile(
+        keras.optimizers.SGD(2**-2, momentum=0.5, **optimizer),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=jit_compile,
+    )
+    return model
+
+
+def reference(x, y, batch):
+    """Trains in NumPy float64; the gradients come from a plain GradientTape."""
+    model = build()
+    variables = model.trainable_variables
+    momentum = [np.zeros(v.shape) for v in variables]
+    rows = []
+    for step in range(len(x) // batch):
+        part = slice(step * batch, (step + 1) * batch)
+        with tf.GradientTape() as tape:
+            values, value = {}, tf.constant(x[part])
+            for layer in model.layers:
+                value = layer(value)
+                values[layer.name] = value
+                tape.watch(value)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y[part], value)
+            kernel = model.get_layer("output").kernel.value
+            loss = tf.reduce_mean(losses) + 2**-5 * tf.reduce_sum(kernel**2)
+        gradients = tape.gradient(
+            loss, [[v.value for v in variables], list(values.values())]
+        )
+        row = {("loss", "", ""): float(loss), ("learning_rate", "", ""): 2**-2}
+        for name, value, gradient in zip(
+            values, values.values(), gradients[1], strict=True
+        ):
+            value, gradient = value.numpy().astype("f8"), gradient.numpy().astype("f8")
+            row |= {
+                ("activation_mean", name, ""): value.mean(),
+                ("activation_std", name, ""): value.std(),
+                ("zero_fraction", name, ""): (value == 0).mean(),
+                ("activation_gradient_mean", name, ""): gradient.mean(),
+                ("activation_gradient_std", name, ""): gradient.std(),
+            }
+            if name == "bounded":
+                saturated = (np.abs(value) > 0.98).mean()
+                row["saturated_fraction", name, ""] = saturated
+        for index, variable in enumerate(variables):
+            gradient = gradients[0][index].numpy().astype("f8")
+            before = variable.numpy().astype("f8")
+            momentum[index] = 0.5 * momentum[index] - 2**-2 * gradient
+            update = momentum[index]
+            variable.assign(before + update)
+            key = variable.path.split("/")[-2:]
+            size, length = np.linalg.norm(before), np.linalg.norm(update)
+            row |= {
+                ("weight_norm", *key): size,
+                ("gradient_norm", *key): np.linalg.norm(gradient),
+                ("update_norm", *key): length,
+                ("update_ratio", *key): length / size if size else np.inf,
+            }
+        rows.append(row)
+    return rows
+
+
+def recorded(monitors, x, y, batch, **options):
+    model = build(**options)
+    model.fit(x, y, batch_size=batch, shuffle=False, verbose=0, callbacks=monitors)
+    return monitors[0].record
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"jit_compile": True}, {"loss_scale_factor": 16.0}],
+    ids=["graph", "xla", "loss_scale"],
+)
+def test_recorded_numbers_equal_a_plain_loop(options):
+    x, y = models.data(examples=40)
+    x = 2 * x
+    monitors = [callbacks.UpdateRatioMonitor(), callbacks.LayerStatisticsMonitor()]
+    record = recorded(monitors, x, y, 8, **options)
+    rows = reference(x, y, 8)
+    for key in rows[0]:
+        steps, _, values = record.values(*key)
+        assert steps.tolist() == list(range(5)), key
+        expected = [row[key] for row in rows]
+        # The reference rounds elsewhere, and five steps carry that on.
+        np.testing.assert_allclose(
+            values, expected, rtol=2e-4, atol=FLOAT32, err_msg=key
+        )
+
+
+def test_sampled_norms_are_close_to_the_whole_and_whole_ones_equal_it():
+    def wide():
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [keras.Input((64,)), layers.Dense(200), layers.Dense(3)]
+        )
+        model.compile("adam", "mse", jit_compile=False)
+        return model
+
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(32, 64)).astype("f4"), random.normal(size=(32, 3))
+    norms = {}
+    for entries in (None, 4000):
+        monitor = callbacks.UpdateRatioMonitor(entries=entries)
+        wide().fit(x, y, verbose=0, shuffle=False, callbacks=[monitor])
+        norms[entries] = monitor.record.values("update_norm", "dense", "kernel")[2]
+        keras.utils.clear_session()
+    np.testing.assert_allclose(norms[4000], norms[None], rtol=0.1)
+    assert not np.array_equal(norms[4000], norms[None])
+
+
+def test_sample_measures_the_first_examples_only():
+    x, y = models.data(examples=8)
+    x[4:] = 1000.0
+    monitor = callbacks.LayerStatisticsMonitor(sample=4)
+    record = recorded([monitor], x, y, 8)
+    model = build()
+    expected = model.layers[0](x[:4]).numpy().std()
+    np.testing.assert_allclose(
+        record.values("activation_std", "hidden")[2], [expected], rtol=FLOAT32
+    )
+
+
+def test_shared_layer_is_measured_over_all_its_calls():
+    keras.utils.set_random_seed(0)
+    model = models.shared()
+    twice = model.get_layer("twice")
+    x, y = models.data(examples=16)
+    first = twice(x).numpy()
+    expected = np.concatenate([first, twice(first).numpy()]).mean()
+    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    monitor = callbacks.LayerStatisticsMonitor()
+    model.fit(x, y, batch_size=16, shuffle=False, verbose=0, callbacks=[monitor])
+    np.testing.assert_allclose(
+        monitor.record.values("activation_mean", "twice")[2], [expected], rtol=FLOAT32
+    )
+
+
+def test_steps_are_recorded_one_by_one_within_steps_per_execution():
+    x, y = models.data()
+    losses = {}
+    for together in (1, 3):
+        keras.utils.set_random_seed(0)
+        model = models.sequential()
+        model.compile(
+            "adam", "sparse_categorical_crossentropy", steps_per_execution=together
+        )
+        monitor = callbacks.LossMonitor()
+        model.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=[monitor])
+        losses[together] = monitor.losses
+    assert len(losses[1]) == 12
+    np.testing.assert_array_equal(losses[1], losses[3])
+
+
+def test_replicas_together_record_what_one_device_does():
+    x, y = models.data(examples=32)
+    records = {}
+    for count in (1, 2):
+        strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)])
+        with strategy.scope():
+            model = build()
+        monitors = [callbacks.UpdateRatioMonitor(), callbacks.LayerStatisticsMonitor()]
+        model.fit(x, y, batch_size=16, shuffle=False, verbose=0, callbacks=monitors)
+        records[count] = (
+            monitors[0]
+            .record.to_frame()
+            .set_index(["measure", "layer", "variable", "step"])["value"]
+        )
+    one, two = records[1].align(records[2], join="inner")
+    shared = [name for name in one.index.levels[0] if not name.startswith("epoch")]
+    one, two = one.loc[shared], two.loc[shared]
+    local = "activation_gradient"  # of a replica's share of the loss: scaled alike
+    assert any(name.startswith(local) for name in shared)
+    np.testing.assert_allclose(two, one, rtol=1e-3, atol=FLOAT32)
+
+
+def test_accumulated_gradients_are_read_at_the_step_that_updates():
+    x, y = models.data()
+    model = models.sequential()
+    model.compile(
+        keras.optimizers.SGD(0.1, gradient_accumulation_steps=3),
+        "sparse_categorical_crossentropy",
+    )
+    monitor = callbacks.UpdateRatioMonitor(every=2)
+    model.fit(x, y, batch_size=4, verbose=0, callbacks=[monitor])
+    steps, _, ratios = monitor.record.values("update_ratio", "hidden", "kernel")
+    assert steps.tolist() == [2, 8]
+    assert (ratios > 0).all()
+
+
+def test_dead_fraction_counts_units_silent_on_every_batch():
+    keras.utils.set_random_seed(0)
+    model = models.sequential()
+    hidden = model.get_layer("hidden")
+    kernel, bias = hidden.get_weights()
+    bias[:2] = -1000.0
+    hidden.set_weights([kernel, bias])
+    hidden.trainable = False
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    monitor = callbacks.LayerStatisticsMonitor()
+    model.fit(*models.data(), batch_size=16, epochs=2, verbose=0, callbacks=[monitor])
+    dead = monitor.record.to_frame(measure="dead_fraction")
+    assert dead.layer.unique().tolist() == ["hidden"]
+    np.testing.assert_allclose(dead.value, [2 / 6, 2 / 6], rtol=FLOAT32)
+
+
+def test_first_tensor_that_is_not_finite_is_named_with_its_step():
+    x, y = models.data(examples=40)
+    x[24:, 0] = np.inf
+    model = build()
+    monitors = [
+        callbacks.UpdateRatioMonitor(every=2),
+        callbacks.LayerStatisticsMonitor(every=2),
+    ]
+    model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=monitors)
+    first = monitors[0].record.first_nonfinite()
+    # Step 3 was not due: it was read because its loss was not finite.
+    assert (first["step"], first["layer"], first["variable"]) == (
+        3,
+        "hidden",
+        "activation",
+    )
+
+
+def test_dictionary_outputs_are_measured_by_key_and_integers_left_out():
+    model = models.WithDictionary()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    monitor = callbacks.LayerStatisticsMonitor()
+    model.fit(*models.data(), verbose=0, callbacks=[monitor])
+    names = {series.layer for series in monitor.record.select("activation_mean")}
+    assert any(name.endswith(".value") for name in names)
+    assert not any(name.endswith(".sign") for name in names)
+
+
+def test_full_rings_are_emptied_within_an_epoch(monkeypatch):
+    from keras_trainkit.recording import device
+
+    monkeypatch.setattr(device, "_RING_ROWS", (4, 4))
+    monitors = [callbacks.LossMonitor(), callbacks.UpdateRatioMonitor()]
+    model = models.sequential()
+    model.compile("adam", "sparse_categorical_crossentropy", steps_per_execution=2)
+    model.fit(*models.data(), batch_size=4, verbose=0, callbacks=monitors)
+    steps, _, _ = monitors[0].record.values("update_ratio", "hidden", "kernel")
+    assert len(monitors[0].losses) == 12
+    assert steps.tolist() == list(range(12))
