@@ -18,7 +18,15 @@ if keras.backend.backend() != "tensorflow":
 
 __version__ = "0.1.0"
 
-_ROOMS = ("callbacks", "diagnosis", "record", "report")
+_ROOMS = (
+    "callbacks",
+    "diagnosis",
+    "layers",
+    "optimizers",
+    "record",
+    "report",
+    "schedules",
+)
 __all__ = ["__version__", *_ROOMS]
 
 
