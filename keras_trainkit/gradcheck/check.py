@@ -1,0 +1,531 @@
+"""Compares the gradient of a model, a layer or a function with finite differences."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.arguments import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+    received,
+)
+from keras_trainkit.gradcheck.batch import take_batch
+from keras_trainkit.gradcheck.cause import likely_cause
+from keras_trainkit.gradcheck.difference import (
+    Measured,
+    look_at_point,
+    relative_error,
+)
+from keras_trainkit.gradcheck.evaluator import Evaluator, Job
+from keras_trainkit.gradcheck.locate import Comparison, locate
+from keras_trainkit.gradcheck.of_function import function_problem
+from keras_trainkit.gradcheck.of_layer import layer_problem
+from keras_trainkit.gradcheck.of_model import model_problem
+from keras_trainkit.gradcheck.problem import Problem
+from keras_trainkit.gradcheck.result import Entry, GradientCheck
+from keras_trainkit.gradcheck.sampling import coordinate, sample_jobs
+from keras_trainkit.gradcheck.variants import (
+    burn_in,
+    forward_derivative,
+    second_order,
+)
+
+TOLERANCE = 1e-6
+RANK = {"FAIL": 0, "ok": 1, "noisy": 2, "kink": 3, "zero": 4}
+
+
+def gradcheck(
+    target: Any,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    wrt: str | None = None,
+    order: int = 1,
+    coordinates: int | str = 6,
+    directions: int = 3,
+    joint: bool = False,
+    examples: int = 32,
+    tolerance: float | None = None,
+    gradient: Callable[..., Any] | Sequence[Any] | None = None,
+    forward_mode: bool = False,
+    burn_in_steps: int = 0,
+    training: bool = True,
+    double: bool = True,
+    seed: int = 0,
+    verbose: bool = True,
+) -> GradientCheck:
+    """Checks a gradient against centred differences, in float64.
+
+    Every parameter tensor is compared along random directions over all its
+    entries and at a few coordinates. Steps are chosen for each comparison from
+    the function's own rounding noise; comparisons in which a ReLU, maximum, clip
+    or comparison changes sides are repeated with smaller steps, and set apart if
+    none avoids it. A tensor that fails is searched for the entries that are
+    wrong, and the likely mistake is named. A `stop_gradient` too many is found;
+    one that is missing cannot be, because no difference shows what was meant.
+
+    Nothing of the model changes: not its weights, optimizer, metrics nor any
+    random state. Dropout and noise draw one fixed mask. Costs 0.3 to 1 s on small
+    nets; for large ones use `joint=True` and few `examples`.
+
+    Args:
+        target: A compiled model (its training loss), a layer (its outputs,
+            weighted at random), or any function of tensors.
+        x: Inputs: arrays for a model; arrays for a layer, a tuple being several
+            arguments; for a function one array, a list of arguments or a mapping
+            of keyword arguments.
+        y: Targets, for a model; `None` if `x` is a dataset.
+        sample_weight: Weights of the examples, for a model.
+        wrt: "parameters" (default for a model), "inputs" (for a function) or
+            "both" (for a layer).
+        order: 1 for gradients, 2 for second derivatives along a random direction.
+        coordinates: Coordinates a tensor, int >= 0, or "all".
+        directions: Random directions a tensor, int >= 1.
+        joint: Whether only directions over all tensors together are compared,
+            about a dozen evaluations; failing ones are still searched.
+        examples: Rows used, int >= 1, drawn from those given. Few rows mean few
+            kinks. All rows of a function's inputs are used.
+        tolerance: Largest relative error that counts as agreement, > 0. By
+            default 1e-6, more for models deeper than ten layers.
+        gradient: A gradient to check in place of the automatic one: one array a
+            tensor, or a function of the list of tensors that returns them.
+        forward_mode: Whether to add a forward-mode derivative as a note. It is
+            advice only: some operations have no or no complete forward rule.
+        burn_in_steps: Steps of Adam taken on a copy of the values first, int >= 0;
+            a fresh net can hide mistakes.
+        training: Whether a layer runs in training mode.
+        double: Whether to compute in float64 whatever the dtype policy.
+        seed: Seed of rows, directions and coordinates.
+        verbose: Whether checks expected to take over 5 s show a progress bar.
+
+    Returns:
+        The comparisons, worst first; print it, or use `.ok`, `.to_frame()`,
+        `.plot()` and `.raise_if_failed()`.
+
+    Raises:
+        ValueError: If an argument is out of range, the loss is not finite, the
+            function is random, or there is nothing to differentiate.
+
+    Example:
+        ```python
+        layer = keras.layers.Dense(3, activation="tanh")
+        check = tk.gradcheck(layer, np.ones((2, 4)))
+        check.ok                     # True
+        check.max_relative_error     # about 1e-10
+        ```
+
+    Reference:
+        [Griewank and Walther, Evaluating Derivatives, 2008](
+        https://doi.org/10.1137/1.9780898717761);
+        [Moré and Wild, Estimating computational noise, 2011](
+        https://doi.org/10.1137/100786125)
+    """
+    check_choice("order", order, (1, 2))
+    if coordinates != "all":
+        coordinates = check_integer("coordinates", coordinates, minimum=0)
+    check_integer("directions", directions, minimum=1)
+    check_integer("examples", examples, minimum=1)
+    check_integer("burn_in_steps", burn_in_steps, minimum=0)
+    check_integer("seed", seed, minimum=0)
+    for name, flag in (
+        ("joint", joint),
+        ("forward_mode", forward_mode),
+        ("training", training),
+        ("double", double),
+        ("verbose", verbose),
+    ):
+        check_flag(name, flag)
+    if tolerance is not None:
+        check_number("tolerance", tolerance, 0.0, 1.0, open_minimum=True)
+    if gradient is not None and order == 2:
+        raise ValueError(
+            "`gradient` can be checked with order=1 only. "
+            f"{received('order', order)}"
+        )
+    if not callable(target):
+        raise ValueError(
+            "`target` must be a Keras model, a layer or a function. "
+            f"{received('target', target)}"
+        )
+    make, rows = _maker(target, x, y, sample_weight, wrt, examples, training, seed)
+    problem, evaluator = _traced(make, order, directions, seed, double, verbose)
+    if burn_in_steps:
+        problem = burn_in(problem, evaluator, burn_in_steps)
+        evaluator = Evaluator(
+            problem, directions=directions, seed=seed, progress=verbose
+        )
+    point = look_at_point(evaluator)
+    claimed, own_noise = _claimed(evaluator, gradient)
+    widening = max(1.0, problem.depth / 10)
+    limit = TOLERANCE * widening if tolerance is None else tolerance
+    relative_noise = float(
+        np.max(point.noise / np.maximum(np.abs(point.terms), 1e-300))
+    )
+    # A loss of zero says nothing about the rounding of its gradient.
+    relative_noise = min(relative_noise, 1e-6)
+    comparison = Comparison(
+        evaluator, claimed, point, limit, max(own_noise, 16 * relative_noise)
+    )
+    jobs = sample_jobs(
+        evaluator,
+        claimed,
+        directions=directions,
+        coordinates=evaluator.total if coordinates == "all" else int(coordinates),
+        joint=joint,
+        seed=seed,
+    )
+    measured = comparison.measure(jobs)
+    entries = _entries(comparison, jobs, measured)
+    causes = _search(comparison, jobs, measured, entries, rows, seed)
+    notes = problem.notes + _notes(comparison, widening, relative_noise)
+    if forward_mode:
+        notes.append(_forward_note(comparison))
+    entries.sort(key=lambda entry: (RANK[entry.verdict], -entry.relative_error))
+    return GradientCheck(
+        title=problem.title,
+        entries=entries,
+        causes=causes,
+        notes=notes,
+        tolerance=limit,
+        widening=widening,
+        sweep=lambda entry: _sweep(comparison, entry),
+    )
+
+
+def _maker(
+    target: Any,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    wrt: str | None,
+    examples: int,
+    training: bool,
+    seed: int,
+) -> tuple[Callable[[bool], Problem], int]:
+    """Returns what makes the problem at a given precision, and the rows used."""
+    choices = ("parameters", "inputs", "both")
+    if isinstance(target, keras.Model) and (
+        y is not None or getattr(target, "compiled", False)
+    ):
+        wrt = check_choice("wrt", wrt or "parameters", choices)
+        x, y, sample_weight = take_batch(
+            x, y, sample_weight, examples=examples, seed=seed
+        )
+        rows = len(tf.nest.flatten(x)[0])
+        return (
+            lambda double: model_problem(
+                target, x, y, sample_weight, wrt=wrt, double=double
+            ),
+            rows,
+        )
+    if y is not None or sample_weight is not None:
+        raise ValueError(
+            "`y` and `sample_weight` must be None unless `target` is a compiled "
+            f"model; pass a function's arguments as a list. {received('y', y)}"
+        )
+    if isinstance(target, keras.layers.Layer):
+        wrt = check_choice("wrt", wrt or "both", choices)
+        x, _, _ = take_batch(x, examples=examples, seed=seed)
+        return (
+            lambda double: layer_problem(
+                target, x, wrt=wrt, double=double, training=training, seed=seed
+            ),
+            0,
+        )
+    check_choice("wrt", wrt or "inputs", ("inputs",))
+    return lambda double: function_problem(target, x, double=double, seed=seed), 0
+
+
+def _traced(
+    make: Callable[[bool], Problem],
+    order: int,
+    directions: int,
+    seed: int,
+    double: bool,
+    verbose: bool,
+) -> tuple[Problem, Evaluator]:
+    """Traces in float64, or in the target's own precision if that cannot be."""
+    problem = make(double)
+    if not problem.values or not sum(np.size(value) for value in problem.values):
+        raise ValueError(
+            "there must be something to differentiate: no trainable Keras variable "
+            "or float input was found (a raw tf.Variable is invisible to Keras). "
+            f"{received('target', problem.title)}"
+        )
+    if order == 2:
+        problem = second_order(problem, seed)
+    evaluator = Evaluator(problem, directions=directions, seed=seed, progress=verbose)
+    if not double:
+        return problem, evaluator
+    try:
+        evaluator.value()
+    except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+        problem = make(False)
+        reason = str(error).strip().splitlines()[-1][:160]
+        problem.notes.append(
+            f"could not be computed in float64 ({reason}); judged in its own "
+            "precision, with its noise"
+        )
+        if order == 2:
+            problem = second_order(problem, seed)
+        evaluator = Evaluator(
+            problem, directions=directions, seed=seed, progress=verbose
+        )
+    return problem, evaluator
+
+
+def _claimed(evaluator: Evaluator, gradient: Any) -> tuple[np.ndarray, float]:
+    """Returns the gradient under test and the rounding it may carry."""
+    automatic = evaluator.gradient()
+    if not np.all(np.isfinite(automatic)) and gradient is None:
+        names = [
+            name
+            for tensor, name in enumerate(evaluator.problem.names)
+            if not np.all(np.isfinite(_slice(evaluator, automatic, tensor)))
+        ]
+        raise ValueError(
+            "the gradient must be finite where it is checked. "
+            f"{received('not finite', names)}"
+        )
+    if gradient is None:
+        return automatic, 0.0
+    if callable(gradient):
+        values = [
+            tf.cast(tf.convert_to_tensor(value), tf.float64)
+            for value in evaluator.problem.values
+        ]
+        gradient = gradient(values)
+    parts = [np.asarray(part) for part in gradient]
+    if [part.shape for part in parts] != [tuple(s) for s in evaluator.shapes]:
+        raise ValueError(
+            "`gradient` must give one array of the same shape for each of "
+            f"{evaluator.problem.names}. "
+            f"{received('shapes', [part.shape for part in parts])}"
+        )
+    # The last term is the whole loss; the others keep their automatic gradient.
+    automatic[-1] = np.concatenate([part.ravel() for part in parts])
+    coarse = max(
+        (np.finfo(p.dtype).eps for p in parts if p.dtype.kind == "f"), default=0.0
+    )
+    return automatic, 16.0 * float(coarse) if coarse > 1e-12 else 0.0
+
+
+def _slice(evaluator: Evaluator, gradient: np.ndarray, tensor: int) -> np.ndarray:
+    return gradient[:, evaluator.offsets[tensor] : evaluator.offsets[tensor + 1]]
+
+
+def _entries(comparison: Comparison, jobs: list[Job], found: Measured) -> list[Entry]:
+    evaluator = comparison.evaluator
+    errors = relative_error(found.analytic, found.numeric)
+    entries = []
+    for row, job in enumerate(jobs):
+        parameter, index = _place(evaluator, job)
+        for term, name in enumerate(evaluator.problem.term_names):
+            crossed = int(found.crossed[row, term])
+            entries.append(
+                Entry(
+                    parameter=parameter,
+                    index=index,
+                    term=name,
+                    analytic=float(found.analytic[row, term]),
+                    numeric=float(found.numeric[row, term]),
+                    relative_error=float(errors[row, term]),
+                    error_estimate=float(found.error[row, term]),
+                    step=float(found.step[row, term]),
+                    kink=evaluator.branches[crossed] if crossed >= 0 else "",
+                    verdict=str(found.verdict[row, term]),
+                )
+            )
+    return entries
+
+
+def _place(evaluator: Evaluator, job: Job) -> tuple[str, Any]:
+    if job.end - job.start == evaluator.total and len(evaluator.sizes) > 1:
+        return "all", f"direction {job.row}"
+    tensor = evaluator.tensor_of(job.start)
+    name = evaluator.problem.names[tensor]
+    if job.row:
+        return name, f"direction {job.row}"
+    flat = job.start - int(evaluator.offsets[tensor])
+    index = np.unravel_index(flat, evaluator.shapes[tensor])
+    return name, tuple(int(one) for one in index)
+
+
+def _search(
+    comparison: Comparison,
+    jobs: list[Job],
+    measured: Measured,
+    entries: list[Entry],
+    rows: int,
+    seed: int,
+) -> dict[str, str]:
+    """Looks closer at what failed; adds entries and returns the likely causes."""
+    evaluator = comparison.evaluator
+    causes: dict[str, str] = {}
+    compared = {(job.start, job.end, job.row) for job in jobs}
+    for tensor, term in _failing_tensors(comparison, jobs, measured):
+        name = evaluator.problem.names[tensor]
+        known = [
+            job.start
+            for job, words in zip(jobs, measured.verdict, strict=True)
+            if job.end - job.start == 1
+            and words[term] == "FAIL"
+            and evaluator.tensor_of(job.start) == tensor
+        ]
+        found = locate(comparison, tensor, term, known, seed)
+        fresh = [
+            row
+            for row, job in enumerate(found.jobs)
+            if (job.start, job.end, job.row) not in compared
+        ]
+        extra = _entries(comparison, found.jobs, found.measured)
+        terms = len(evaluator.problem.term_names)
+        for row in fresh:
+            entries += extra[row * terms : (row + 1) * terms]
+        wrong = [
+            found.jobs[row]
+            for row in np.flatnonzero(found.measured.verdict[:, term] == "FAIL")
+        ]
+        size = evaluator.sizes[tensor]
+        few = found.sample is None or (
+            8 < size == len(found.jobs) and len(wrong) <= max(1, size // 20)
+        )
+        if few and wrong:
+            places = ", ".join(str(_place(evaluator, job)[1]) for job in wrong[:5])
+            count = "one entry" if len(wrong) == 1 else f"{len(wrong)} entries"
+            words = f"{count} of {size} wrong: {places}"
+        elif found.sample is not None and len(wrong):
+            words = likely_cause(found.sample, rows)
+        else:
+            words = "a random direction disagrees, no single entry stands out"
+        label = evaluator.problem.term_names[term]
+        causes[name] = words if label == "loss" else f"{words} (in the {label} loss)"
+    return causes
+
+
+def _failing_tensors(
+    comparison: Comparison, jobs: list[Job], measured: Measured
+) -> list[tuple[int, int]]:
+    """Returns each failing tensor with the first term that shows it."""
+    evaluator = comparison.evaluator
+    failing: dict[int, int] = {}
+    joint = False
+    for job, words in zip(jobs, measured.verdict, strict=True):
+        terms = np.flatnonzero(words == "FAIL")
+        if not len(terms):
+            continue
+        if job.end - job.start == evaluator.total and len(evaluator.sizes) > 1:
+            joint = True
+            continue
+        tensor = evaluator.tensor_of(job.start)
+        failing[tensor] = min(failing.get(tensor, 99), int(terms[0]))
+    if joint and not failing:
+        for tensor in range(len(evaluator.sizes)):
+            start, end = (int(p) for p in evaluator.offsets[tensor : tensor + 2])
+            if start == end:
+                continue
+            probe = [evaluator.job(start, end, 1)]
+            words = comparison.measure(probe).verdict[0]
+            if "FAIL" in words:
+                failing[tensor] = int(np.flatnonzero(words == "FAIL")[0])
+    return list(failing.items())
+
+
+def _notes(
+    comparison: Comparison, widening: float, relative_noise: float
+) -> list[str]:
+    evaluator, point = comparison.evaluator, comparison.point
+    problem, notes = evaluator.problem, []
+    if widening > 1.0:
+        notes.append(
+            f"the tolerance is widened {widening:.1f} times for "
+            f"{problem.depth} layers with weights"
+        )
+    size = float(np.max(np.abs(point.terms)))
+    if size > 1e18 or 0.0 < size < 1e-18:
+        notes.append(
+            f"the loss is {size:.1e}, near the limits of float32: rescale it"
+        )
+    if problem.double and relative_noise > 1e-11 and evaluator.single_precision:
+        names = ", ".join(dict.fromkeys(evaluator.single_precision[:3]))
+        notes.append(
+            f"part of the computation stays in single precision ({names}); judged "
+            f"with its noise, {relative_noise:.0e} of the loss"
+        )
+    unreached = [
+        name
+        for name, reached in zip(
+            problem.names, np.any(evaluator.connected, axis=0), strict=True
+        )
+        if not reached
+    ]
+    if unreached:
+        notes.append(f"no gradient reaches {', '.join(unreached)}")
+    if len(problem.term_names) == 3:
+        notes += _regularization_notes(comparison)
+    return notes
+
+
+def _regularization_notes(comparison: Comparison) -> list[str]:
+    evaluator, (data, penalty, total) = comparison.evaluator, comparison.point.terms
+    notes = []
+    if not math.isclose(data + penalty, total, rel_tol=1e-6, abs_tol=1e-12):
+        notes.append(
+            f"the declared weight penalties ({penalty:.4g}) are not part of the "
+            f"loss: data {data:.4g}, total {total:.4g}"
+        )
+    for tensor, name in enumerate(evaluator.problem.names):
+        parts = np.linalg.norm(
+            _slice(evaluator, comparison.gradient, tensor), axis=1
+        )
+        if parts[1] > 10 * parts[0]:
+            notes.append(
+                f"regularization dominates the gradient of {name}: {parts[1]:.2e} "
+                f"against {parts[0]:.2e} from the data"
+            )
+    return notes
+
+
+def _forward_note(comparison: Comparison) -> str:
+    evaluator = comparison.evaluator
+    found = forward_derivative(evaluator, 1)
+    if found is None:
+        return "forward mode: not available for some operation of this function"
+    job = evaluator.job(0, evaluator.total, 1)
+    claimed = evaluator.along(comparison.gradient, job)[-1]
+    error = float(relative_error(claimed[None], found[-1:])[0])
+    return (
+        f"forward mode along a random direction: {found[-1]:+.9e}, reverse mode "
+        f"{claimed:+.9e}, relative difference {error:.1e} (advice only)"
+    )
+
+
+def _sweep(comparison: Comparison, entry: Entry) -> tuple[np.ndarray, np.ndarray]:
+    """Measures the relative error of one entry over steps from 0.25 to 1e-13."""
+    evaluator = comparison.evaluator
+    if entry.parameter == "all":
+        job = evaluator.job(0, evaluator.total, int(entry.index.split()[-1]))
+    else:
+        tensor = evaluator.problem.names.index(entry.parameter)
+        start, end = (int(p) for p in evaluator.offsets[tensor : tensor + 2])
+        if isinstance(entry.index, tuple):
+            shape = evaluator.shapes[tensor]
+            flat = int(np.ravel_multi_index(entry.index, shape)) if shape else 0
+            job = coordinate(evaluator, start + flat)
+        else:
+            job = evaluator.job(start, end, int(entry.index.split()[-1]))
+    term = evaluator.problem.term_names.index(entry.term)
+    steps = 2.0 ** -np.arange(2.0, 44.0)
+    moves = steps * job.size
+    values, _ = evaluator.losses([job], np.concatenate([moves, -moves])[None])
+    up, down = values[0, : len(steps), term], values[0, len(steps) :, term]
+    numeric = (up - down) / (2 * moves)
+    claimed = np.full_like(numeric, entry.analytic)
+    return steps, np.maximum(relative_error(claimed, numeric), 1e-16)

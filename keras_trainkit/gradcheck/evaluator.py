@@ -1,0 +1,255 @@
+"""Evaluates the terms of a problem at many perturbed points in one compiled call."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.gradcheck.fingerprint import (
+    branch_operations,
+    fingerprint,
+    has_hidden_branches,
+)
+from keras_trainkit.gradcheck.problem import Problem, inlined_functions
+
+ONES = 0  # the row of the bank of directions that holds a one at every place
+CHUNK = 2048  # evaluations a call: enough to hide its cost, few enough to report
+LONG = 5.0  # seconds from which a progress bar is shown
+
+
+@dataclasses.dataclass
+class Job:
+    """A direction restricted to an interval of the concatenated parameters.
+
+    Args:
+        start: First place of the interval.
+        end: One past its last place.
+        row: Row of the bank of directions, `ONES` for a coordinate.
+        scale: Factor that gives the direction the length one.
+        size: Magnitude of the values perturbed; steps grow with it.
+    """
+
+    start: int
+    end: int
+    row: int
+    scale: float
+    size: float
+
+
+class Evaluator:
+    """Keeps one trace for coordinates, directions, intervals and noise probes.
+
+    Args:
+        problem: What to evaluate.
+        directions: Rows of random directions to prepare, int >= 1.
+        seed: Seed of the directions.
+        progress: Whether long evaluations show a progress bar.
+    """
+
+    def __init__(
+        self, problem: Problem, *, directions: int, seed: int, progress: bool
+    ) -> None:
+        self.problem = problem
+        self.progress = progress
+        self.shapes = [np.shape(value) for value in problem.values]
+        self.sizes = [int(np.prod(shape)) for shape in self.shapes]
+        self.offsets = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
+        self.total = int(self.offsets[-1])
+        self.flat = np.concatenate(
+            [np.asarray(value, np.float64).ravel() for value in problem.values]
+        )
+        random = np.random.default_rng(seed)
+        signs = random.choice([-1.0, 1.0], (directions, self.total))
+        sizes = random.uniform(0.5, 1.5, (directions, self.total))
+        self.bank = np.concatenate([np.ones((1, self.total)), signs * sizes])
+        self._bank = tf.constant(self.bank)
+        self.branches: list[str] = []
+        self.hidden_branches = False
+        self.single_precision: list[str] = []
+        self.connected: list[list[bool]] = []
+
+    @functools.cached_property
+    def _value(self) -> Any:
+        return _trace(self._terms_and_marks, self._point)
+
+    @functools.cached_property
+    def _mapped(self) -> Any:
+        kinds = (tf.int64, tf.int64, tf.int32, tf.float64)
+        jobs = [tf.TensorSpec([None], kind) for kind in kinds]
+        return _trace(self._map, *jobs, self._point)
+
+    @functools.cached_property
+    def _gradient(self) -> Any:
+        return _trace(self._backward, self._point)
+
+    @property
+    def _point(self) -> Any:
+        return tf.TensorSpec([self.total], tf.float64)
+
+    def split(self, flat: Any) -> list[Any]:
+        """Cuts a flat float64 tensor into the problem's tensors."""
+        parts = tf.split(flat, self.sizes)
+        return [
+            tf.cast(tf.reshape(part, shape), kind)
+            for part, shape, kind in zip(
+                parts, self.shapes, self.problem.kinds, strict=True
+            )
+        ]
+
+    def value(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the terms and the branch marks at the point itself."""
+        terms, marks = self._value(tf.constant(self.flat))
+        return terms.numpy(), marks.numpy()
+
+    def gradient(self) -> np.ndarray:
+        """Returns the analytic gradient of each term, shape `(terms, places)`."""
+        return self.gradient_at(self.flat)
+
+    def gradient_at(self, flat: np.ndarray) -> np.ndarray:
+        """Returns the analytic gradient of each term at another point."""
+        return self._gradient(tf.constant(flat)).numpy()
+
+    def losses(
+        self, jobs: list[Job], steps: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Evaluates each job at each of its steps.
+
+        Args:
+            jobs: The directions, `n` of them.
+            steps: Signed steps along them, shape `(n, m)`.
+
+        Returns:
+            Terms, shape `(n, m, terms)`, and marks, shape `(n, m, branches)`.
+        """
+        count = steps.shape[1]
+        starts = np.repeat([job.start for job in jobs], count)
+        ends = np.repeat([job.end for job in jobs], count)
+        rows = np.repeat([job.row for job in jobs], count)
+        moves = (steps * np.array([[job.scale] for job in jobs])).ravel()
+        points = len(moves)
+        terms, marks, bar, done, first = [], [], None, 0, 0
+        begun = time.monotonic()
+        while done < points:
+            part = slice(done, done + (64 if done == 0 else CHUNK))
+            value, mark = self._mapped(
+                tf.constant(starts[part], tf.int64),
+                tf.constant(ends[part], tf.int64),
+                tf.constant(rows[part], tf.int32),
+                tf.constant(moves[part], tf.float64),
+                tf.constant(self.flat),
+            )
+            terms.append(value.numpy())
+            marks.append(mark.numpy())
+            done = min(part.stop, points)
+            if not first:  # the first call may have traced: time the others
+                first, begun = done, time.monotonic()
+                continue
+            expected = (time.monotonic() - begun) / (done - first) * points
+            if self.progress and bar is None and expected > LONG:
+                bar = keras.utils.Progbar(points, unit_name="evaluation")
+            if bar is not None:
+                bar.update(done)
+        shape = (len(jobs), count, -1)
+        return (
+            np.concatenate(terms).reshape(len(jobs), count, terms[0].shape[1]),
+            np.concatenate(marks).reshape(shape)
+            if marks[0].shape[1]
+            else np.zeros((len(jobs), count, 0)),
+        )
+
+    def job(self, start: int, end: int, row: int) -> Job:
+        """Returns the job over `[start, end)` along a row of the bank."""
+        if end - start == 1 and row == ONES:
+            return Job(start, end, row, 1.0, max(1.0, abs(float(self.flat[start]))))
+        direction = self.bank[row, start:end]
+        values = self.flat[start:end]
+        return Job(
+            start=start,
+            end=end,
+            row=row,
+            scale=float(1.0 / np.linalg.norm(direction)),
+            size=float(max(1.0, np.sqrt(np.mean(np.square(values))))),
+        )
+
+    def along(self, gradient: np.ndarray, job: Job) -> np.ndarray:
+        """Returns the derivative along a job that a gradient claims, per term."""
+        direction = self.bank[job.row, job.start : job.end] * job.scale
+        return gradient[:, job.start : job.end] @ direction
+
+    def tensor_of(self, place: int) -> int:
+        """Returns which tensor a place of the concatenation belongs to."""
+        return int(np.searchsorted(self.offsets, place, side="right") - 1)
+
+    def _terms_and_marks(self, flat: Any) -> tuple[Any, Any]:
+        graph = tf.compat.v1.get_default_graph()
+        terms = tf.stack(self.problem.terms(self.split(flat)))
+        operations = branch_operations(graph)
+        self.branches = [operation.name for operation in operations]
+        self.hidden_branches = has_hidden_branches(graph)
+        self.single_precision = _single_precision(graph, flat)
+        return terms, fingerprint(operations)
+
+    def _map(self, starts: Any, ends: Any, rows: Any, moves: Any, flat: Any) -> Any:
+        places = tf.range(self.total, dtype=tf.int64)
+
+        def one(job: Any) -> Any:
+            start, end, row, move = job
+            inside = (places >= start) & (places < end)
+            direction = tf.gather(self._bank, row) * move
+            return self._value(flat + tf.where(inside, direction, 0.0))
+
+        return tf.map_fn(
+            one,
+            (starts, ends, rows, moves),
+            fn_output_signature=(tf.float64, tf.float64),
+        )
+
+    def _backward(self, flat: Any) -> Any:
+        parts = self.split(flat)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(parts)
+            terms = self.problem.terms(parts)
+        rows = []
+        self.connected = []
+        for term in terms:
+            with inlined_functions():
+                found = tape.gradient(term, parts)
+            self.connected.append([part is not None for part in found])
+            rows.append(
+                tf.concat(
+                    [
+                        tf.zeros([size], tf.float64)
+                        if part is None
+                        else tf.reshape(tf.cast(tf.convert_to_tensor(part), tf.float64), [-1])
+                        for part, size in zip(found, self.sizes, strict=True)
+                    ],
+                    axis=0,
+                )
+            )
+        return tf.stack(rows)
+
+
+def _trace(function: Callable[..., Any], *signature: Any) -> Any:
+    """Traces once; a concrete function never traces again, nor warns that it did."""
+    return tf.function(function, autograph=False).get_concrete_function(*signature)
+
+
+def _single_precision(graph: Any, source: Any) -> list[str]:
+    """Names operations computing in less than float64 downstream of `source`."""
+    reached = {source.ref()}
+    named = []
+    for operation in graph.get_operations():
+        if not any(tensor.ref() in reached for tensor in operation.inputs):
+            continue
+        reached.update(tensor.ref() for tensor in operation.outputs)
+        if any(
+            tensor.dtype in (tf.float32, tf.float16, tf.bfloat16)
+            for tensor in operation.outputs
+        ):
+            named.append(operation.name)
+    return named
