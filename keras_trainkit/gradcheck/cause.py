@@ -59,6 +59,27 @@ def likely_cause(sample: Sample, examples: int = 0) -> str:
     )
 
 
+def few_entries(places: np.ndarray, shape: tuple[int, ...]) -> str:
+    """Returns one sentence on a few wrong entries among many right ones.
+
+    Args:
+        places: Flat positions of the wrong entries, at least one.
+        shape: The tensor's shape.
+    """
+    size = int(np.prod(shape))
+    indices = np.stack(np.unravel_index(places, shape), axis=1)
+    for axis in range(len(shape) if len(shape) > 1 else 0):
+        slices = np.unique(indices[:, axis])
+        if len(places) > 2 and len(slices) * size // shape[axis] == len(places):
+            return (
+                f"only indices {slices[:8].tolist()} of axis {axis} are wrong: a "
+                "mask, a slice or a broadcast along that axis"
+            )
+    listed = ", ".join(str(tuple(int(i) for i in index)) for index in indices[:5])
+    count = "one entry" if len(places) == 1 else f"{len(places)} entries"
+    return f"{count} of {size} wrong: {listed}"
+
+
 def transposed_places(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     """Returns where each entry of a matrix would come from had it been transposed."""
     if len(shape) != 2 or min(shape) < 2:

@@ -16,7 +16,7 @@ from keras_trainkit.arguments import (
     received,
 )
 from keras_trainkit.gradcheck.batch import take_batch
-from keras_trainkit.gradcheck.cause import likely_cause
+from keras_trainkit.gradcheck.cause import few_entries, likely_cause
 from keras_trainkit.gradcheck.difference import (
     Measured,
     look_at_point,
@@ -146,8 +146,7 @@ def gradcheck(
         check_number("tolerance", tolerance, 0.0, 1.0, open_minimum=True)
     if gradient is not None and order == 2:
         raise ValueError(
-            "`gradient` can be checked with order=1 only. "
-            f"{received('order', order)}"
+            f"`gradient` can be checked with order=1 only. {received('order', order)}"
         )
     if not callable(target):
         raise ValueError(
@@ -398,9 +397,10 @@ def _search(
             8 < size == len(found.jobs) and len(wrong) <= max(1, size // 20)
         )
         if few and wrong:
-            places = ", ".join(str(_place(evaluator, job)[1]) for job in wrong[:5])
-            count = "one entry" if len(wrong) == 1 else f"{len(wrong)} entries"
-            words = f"{count} of {size} wrong: {places}"
+            places = np.array([job.start for job in wrong]) - int(
+                evaluator.offsets[tensor]
+            )
+            words = few_entries(places, evaluator.shapes[tensor])
         elif found.sample is not None and len(wrong):
             words = likely_cause(found.sample, rows)
         else:
@@ -438,9 +438,7 @@ def _failing_tensors(
     return list(failing.items())
 
 
-def _notes(
-    comparison: Comparison, widening: float, relative_noise: float
-) -> list[str]:
+def _notes(comparison: Comparison, widening: float, relative_noise: float) -> list[str]:
     evaluator, point = comparison.evaluator, comparison.point
     problem, notes = evaluator.problem, []
     if widening > 1.0:
@@ -450,9 +448,7 @@ def _notes(
         )
     size = float(np.max(np.abs(point.terms)))
     if size > 1e18 or 0.0 < size < 1e-18:
-        notes.append(
-            f"the loss is {size:.1e}, near the limits of float32: rescale it"
-        )
+        notes.append(f"the loss is {size:.1e}, near the limits of float32: rescale it")
     if problem.double and relative_noise > 1e-11 and evaluator.single_precision:
         names = ", ".join(dict.fromkeys(evaluator.single_precision[:3]))
         notes.append(
@@ -482,9 +478,7 @@ def _regularization_notes(comparison: Comparison) -> list[str]:
             f"loss: data {data:.4g}, total {total:.4g}"
         )
     for tensor, name in enumerate(evaluator.problem.names):
-        parts = np.linalg.norm(
-            _slice(evaluator, comparison.gradient, tensor), axis=1
-        )
+        parts = np.linalg.norm(_slice(evaluator, comparison.gradient, tensor), axis=1)
         if parts[1] > 10 * parts[0]:
             notes.append(
                 f"regularization dominates the gradient of {name}: {parts[1]:.2e} "

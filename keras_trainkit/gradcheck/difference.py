@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_trainkit.gradcheck.evaluator import Evaluator, Job
+from keras_trainkit.gradcheck.linear_cut import first_losses
 from keras_trainkit.gradcheck.noise import POINTS, SPACINGS, noise_level
 
 FIRST_STEP = 2.0**-14
@@ -74,8 +75,12 @@ def look_at_point(evaluator: Evaluator) -> Point:
     multiples = np.arange(POINTS) - POINTS // 2
     steps = np.array([multiples * spacing * job.size for spacing in SPACINGS])
     values, seen = evaluator.losses([job] * len(SPACINGS), steps)
-    single = 4 in {np.dtype(k.as_numpy_dtype).itemsize if hasattr(k, "as_numpy_dtype")
-                   else np.dtype(k).itemsize for k in evaluator.problem.kinds}
+    single = 4 in {
+        np.dtype(k.as_numpy_dtype).itemsize
+        if hasattr(k, "as_numpy_dtype")
+        else np.dtype(k).itemsize
+        for k in evaluator.problem.kinds
+    }
     epsilon = np.finfo(np.float32 if single else np.float64).eps
     noise = epsilon * np.maximum(np.abs(terms), np.finfo(np.float64).tiny)
     for row in range(len(SPACINGS)):
@@ -133,7 +138,7 @@ def measure(
     kinked = np.full((count, terms), np.nan)
     bend = np.zeros((count, terms))
     steps = FIRST_STEP * sizes
-    values, marks = evaluator.losses(jobs, np.stack([steps, -steps], axis=1))
+    values, marks = first_losses(evaluator, jobs, np.stack([steps, -steps], axis=1))
     simple = (values[:, 0] - values[:, 1]) / (2 * steps[:, None])
     settled = _agree(analytic, simple, tolerance, doubt)
     result.numeric[settled] = simple[settled]

@@ -225,7 +225,9 @@ class Evaluator:
                     [
                         tf.zeros([size], tf.float64)
                         if part is None
-                        else tf.reshape(tf.cast(tf.convert_to_tensor(part), tf.float64), [-1])
+                        else tf.reshape(
+                            tf.cast(tf.convert_to_tensor(part), tf.float64), [-1]
+                        )
                         for part, size in zip(found, self.sizes, strict=True)
                     ],
                     axis=0,

@@ -43,10 +43,15 @@ _DECISIONS: dict[str, Callable[[Any], Any]] = {
     "MaxPool3D": lambda op: _pool_winners(op, tf.raw_ops.MaxPool3DGrad),
 }
 
-_CONTROL_FLOW = frozenset(
-    "While StatelessWhile If StatelessIf Case PartitionedCall "
-    "StatefulPartitionedCall".split()
-)
+_CONTROL_FLOW = {
+    "While",
+    "StatelessWhile",
+    "If",
+    "StatelessIf",
+    "Case",
+    "PartitionedCall",
+    "StatefulPartitionedCall",
+}
 
 
 def branch_operations(graph: Any) -> list[Any]:

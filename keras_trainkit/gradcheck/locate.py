@@ -131,9 +131,7 @@ def _bisect(comparison: Comparison, start: int, end: int, term: int) -> list[int
         jobs = [evaluator.job(*half, row) for half in halves for row in rows]
         verdict = comparison.measure(jobs).verdict[:, term].reshape(-1, len(rows))
         failing = [
-            half
-            for half, words in zip(halves, verdict, strict=True)
-            if "FAIL" in words
+            half for half, words in zip(halves, verdict, strict=True) if "FAIL" in words
         ]
         found += [low for low, high in failing if high - low == 1]
         active = [half for half in failing if half[1] - half[0] > 1][:INTERVALS]

@@ -10,7 +10,6 @@ from keras_trainkit.arguments import received
 from keras_trainkit.gradcheck.double_precision import double_precision
 from keras_trainkit.gradcheck.problem import (
     Problem,
-    as_double,
     inlined_functions,
     projection,
 )
@@ -53,7 +52,7 @@ def function_problem(
         fed = dict(zip(floats, values, strict=True))
         with double_precision(function, double), inlined_functions():
             arguments = {
-                name: fed[name] if name in fed else as_double(value)
+                name: fed[name] if name in fed else tf.convert_to_tensor(value)
                 for name, value in arrays.items()
             }
             if isinstance(inputs, Mapping):
@@ -67,8 +66,15 @@ def function_problem(
         title=f"function {name!r}",
         names=list(floats),
         values=list(floats.values()),
-        kinds=[tf.float64 if double else value.dtype for value in floats.values()],
+        kinds=[_kind(value.dtype, double) for value in floats.values()],
         term_names=("loss",),
         terms=terms,
         double=double,
     )
+
+
+def _kind(dtype: Any, double: bool) -> Any:
+    """Falls back on float32 where float64 was refused: TensorFlow's own default."""
+    if double:
+        return tf.float64
+    return tf.float32 if dtype == np.float64 else tf.as_dtype(dtype)

@@ -95,9 +95,7 @@ def build_model(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
     with keras.StatelessScope([(v, v.value) for v in model.variables]):
         predicted = model(tf.nest.map_structure(tf.convert_to_tensor, few_x))
         with kept_losses(model):
-            model._compute_loss(
-                few_x, few_y, predicted, few_weights, training=False
-            )
+            model._compute_loss(few_x, few_y, predicted, few_weights, training=False)
 
 
 @contextlib.contextmanager

@@ -73,9 +73,7 @@ def projection(outputs: Any, seed: int) -> Any:
     for position, tensor in enumerate(floats):
         tensor = tf.cast(tensor, tf.float64)
         key = [seed, position]
-        sizes = tf.random.stateless_uniform(
-            tf.shape(tensor), key, 0.5, 1.5, tf.float64
-        )
+        sizes = tf.random.stateless_uniform(tf.shape(tensor), key, 0.5, 1.5, tf.float64)
         signs = tf.sign(
             tf.random.stateless_uniform(
                 tf.shape(tensor), [seed + 1, position], -1.0, 1.0, tf.float64

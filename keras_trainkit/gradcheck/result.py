@@ -211,6 +211,9 @@ def _table(entries: list[Entry]) -> list[str]:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     return [
-        "  " + "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+        "  "
+        + "  ".join(
+            word.ljust(width) for word, width in zip(row, widths, strict=True)
+        ).rstrip()
         for row in rows
     ]

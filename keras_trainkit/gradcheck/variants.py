@@ -87,7 +87,9 @@ def forward_derivative(evaluator: Evaluator, row: int) -> np.ndarray | None:
     @tf.function(autograph=False)
     def derivative(flat: Any) -> Any:
         parts = evaluator.split(flat)
-        with tf.autodiff.ForwardAccumulator(parts, evaluator.split(direction)) as forward:
+        with tf.autodiff.ForwardAccumulator(
+            parts, evaluator.split(direction)
+        ) as forward:
             terms = evaluator.problem.terms(parts)
         found = [forward.jvp(term) for term in terms]
         zero = tf.zeros([], tf.float64)

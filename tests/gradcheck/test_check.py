@@ -1,3 +1,4 @@
+import importlib
 import random as python_random
 
 import keras
@@ -24,7 +25,8 @@ def test_gradcheck_passes_correct_models(make):
     check = tk.gradcheck(model, x, y)
     assert check.ok, str(check)
     assert check.max_relative_error < 1e-6
-    assert not check.unjudged
+    # A bias on every attention key shifts all scores alike: its gradient is zero.
+    assert [name for name in check.unjudged if "/key/bias" not in name] == []
 
 
 @pytest.mark.slow
@@ -122,8 +124,8 @@ def test_gradcheck_takes_a_dataset_and_sample_weights():
 
 
 def test_second_derivatives_and_inputs_of_a_model_pass():
-    model, x, y = FALSE_ALARM_MODELS[6]()
-    assert tk.gradcheck(model, x, y, order=2).ok
+    for make in (FALSE_ALARM_MODELS[1], FALSE_ALARM_MODELS[5]):
+        assert tk.gradcheck(*make(), order=2).ok
     model, x, y = FALSE_ALARM_MODELS[1]()
     check = tk.gradcheck(model, x, y, wrt="inputs")
     assert check.ok
@@ -231,7 +233,9 @@ def test_burn_in_moves_the_point_and_leaves_the_model():
     assert burnt.ok
     values = [set(check.to_frame().analytic) for check in (fresh, burnt)]
     assert values[0] != values[1]
-    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)
+    )
 
 
 def test_plot_draws_one_curve_an_entry():
@@ -269,7 +273,7 @@ def test_gradcheck_names_a_wrong_argument(options, message):
         (tf.identity, np.arange(3), "at least one floating-point array"),
         (lambda x: tf.math.log(x - 5.0), 1.0, "must be finite"),
         (tf.sqrt, 0.0, "gradient must be finite"),
-        (lambda x: x * tf.random.uniform([]), 1.0, "tf.random.uniform|same value"),
+        (lambda x: x * tf.random.uniform([]), 1.0, "same value"),
     ],
     ids=["target", "integers", "nan", "gradient", "random"],
 )
@@ -288,7 +292,6 @@ def test_gradcheck_refuses_a_model_without_loss_or_weights():
 
 
 def test_the_function_wins_the_name_and_the_room_stays_importable():
-    import keras_trainkit.gradcheck
-
-    assert callable(tk.gradcheck)
-    assert GradientCheck.__name__ == "GradientCheck"
+    room = importlib.import_module("keras_trainkit.gradcheck")
+    assert tk.gradcheck is room.gradcheck
+    assert room.GradientCheck is GradientCheck

@@ -68,7 +68,8 @@ def test_gradcheck_names_a_mean_taken_for_a_sum(batch):
         return tf.reduce_mean(value), lambda up: up * tf.ones(shape, value.dtype)
 
     def loss(y_true, y_pred):
-        return mean(tf.reduce_sum((y_pred - tf.cast(y_true, y_pred.dtype)) ** 2, -1))
+        target = tf.reshape(tf.cast(y_true, y_pred.dtype), [-1, 1])
+        return mean(tf.reduce_sum((y_pred - target) ** 2, -1))
 
     model = model_with(L.Dense(20), loss)
     check = tk.gradcheck(model, *batch)

@@ -132,7 +132,10 @@ def mixed_precision(seed=0):
 
 
 def two_heads(seed=0):
-    inputs = {"left": keras.Input((6,)), "right": keras.Input((3,))}
+    inputs = {
+        "left": keras.Input((6,), name="left"),
+        "right": keras.Input((3,), name="right"),
+    }
     shared = L.Dense(5, "tanh")
     left = shared(inputs["left"])
     nested = keras.Sequential([keras.Input((3,)), L.Dense(6), L.ELU()])
