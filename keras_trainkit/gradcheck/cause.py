@@ -140,6 +140,7 @@ def _one_slice(sample: Sample, examples: int) -> str:
     if len(sample.shape) < 2 or sample.wrong.sum() < 3:
         return ""
     for axis, index in enumerate(np.unravel_index(sample.places, sample.shape)):
+        index = np.asarray(index)
         wrong = np.unique(index[sample.wrong])
         right = np.unique(index[~sample.wrong])
         if not np.intersect1d(wrong, right).size and 0 < len(wrong) <= len(right):

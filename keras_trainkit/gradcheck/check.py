@@ -22,14 +22,14 @@ from keras_trainkit.gradcheck.difference import (
     look_at_point,
     relative_error,
 )
-from keras_trainkit.gradcheck.evaluator import Evaluator, Job
+from keras_trainkit.gradcheck.evaluator import Evaluator, Jobs
 from keras_trainkit.gradcheck.locate import Comparison, locate
 from keras_trainkit.gradcheck.of_function import function_problem
 from keras_trainkit.gradcheck.of_layer import layer_problem
 from keras_trainkit.gradcheck.of_model import model_problem
 from keras_trainkit.gradcheck.problem import Problem
 from keras_trainkit.gradcheck.result import Entry, GradientCheck
-from keras_trainkit.gradcheck.sampling import coordinate, sample_jobs
+from keras_trainkit.gradcheck.sampling import sample_jobs
 from keras_trainkit.gradcheck.variants import (
     burn_in,
     forward_derivative,
@@ -320,46 +320,53 @@ def _slice(evaluator: Evaluator, gradient: np.ndarray, tensor: int) -> np.ndarra
     return gradient[:, evaluator.offsets[tensor] : evaluator.offsets[tensor + 1]]
 
 
-def _entries(comparison: Comparison, jobs: list[Job], found: Measured) -> list[Entry]:
+def _entries(comparison: Comparison, jobs: Jobs, found: Measured) -> list[Entry]:
     evaluator = comparison.evaluator
-    errors = relative_error(found.analytic, found.numeric)
-    entries = []
-    for row, job in enumerate(jobs):
-        parameter, index = _place(evaluator, job)
-        for term, name in enumerate(evaluator.problem.term_names):
-            crossed = int(found.crossed[row, term])
-            entries.append(
-                Entry(
-                    parameter=parameter,
-                    index=index,
-                    term=name,
-                    analytic=float(found.analytic[row, term]),
-                    numeric=float(found.numeric[row, term]),
-                    relative_error=float(errors[row, term]),
-                    error_estimate=float(found.error[row, term]),
-                    step=float(found.step[row, term]),
-                    kink=evaluator.branches[crossed] if crossed >= 0 else "",
-                    verdict=str(found.verdict[row, term]),
-                )
-            )
-    return entries
+    terms = evaluator.problem.term_names
+    places = [place for place in _places(evaluator, jobs) for _ in terms]
+    columns = (
+        found.analytic,
+        found.numeric,
+        relative_error(found.analytic, found.numeric),
+        found.error,
+        found.step,
+        found.crossed,
+        found.verdict,
+    )
+    branches = [*evaluator.branches, ""]  # -1, for none, is the last one
+    return [
+        Entry._make((*place, term, *numbers, branches[crossed], verdict))
+        for place, term, *numbers, crossed, verdict in zip(
+            places,
+            terms * len(jobs),
+            *(column.ravel().tolist() for column in columns),
+            strict=True,
+        )
+    ]
 
 
-def _place(evaluator: Evaluator, job: Job) -> tuple[str, Any]:
-    if job.end - job.start == evaluator.total and len(evaluator.sizes) > 1:
-        return "all", f"direction {job.row}"
-    tensor = evaluator.tensor_of(job.start)
-    name = evaluator.problem.names[tensor]
-    if job.row:
-        return name, f"direction {job.row}"
-    flat = job.start - int(evaluator.offsets[tensor])
-    index = np.unravel_index(flat, evaluator.shapes[tensor])
-    return name, tuple(int(one) for one in index)
+def _places(evaluator: Evaluator, jobs: Jobs) -> list[tuple[str, Any]]:
+    """Returns the parameter's name and the index of each job."""
+    owners: Any = np.searchsorted(evaluator.offsets, jobs.start, side="right") - 1
+    places: list[tuple[str, Any]] = [("", None)] * len(jobs)
+    for tensor in sorted(set(owners.tolist())):
+        rows = np.flatnonzero((owners == tensor) & (jobs.row == 0))
+        flat = jobs.start[rows] - evaluator.offsets[tensor]
+        indices = np.stack(np.unravel_index(flat, evaluator.shapes[tensor] or (1,)), 1)
+        name = evaluator.problem.names[tensor]
+        for row, index in zip(rows.tolist(), indices.tolist(), strict=True):
+            places[row] = (name, tuple(index) if evaluator.shapes[tensor] else ())
+    for row in np.flatnonzero(jobs.row > 0).tolist():
+        whole = jobs.end[row] - jobs.start[row] == evaluator.total
+        joint = whole and len(evaluator.sizes) > 1
+        name = "all" if joint else evaluator.problem.names[owners[row]]
+        places[row] = (name, f"direction {jobs.row[row]}")
+    return places
 
 
 def _search(
     comparison: Comparison,
-    jobs: list[Job],
+    jobs: Jobs,
     measured: Measured,
     entries: list[Entry],
     rows: int,
@@ -368,38 +375,26 @@ def _search(
     """Looks closer at what failed; adds entries and returns the likely causes."""
     evaluator = comparison.evaluator
     causes: dict[str, str] = {}
-    compared = {(job.start, job.end, job.row) for job in jobs}
+    compared = set(jobs.start[jobs.single].tolist())
+    owners: Any = np.searchsorted(evaluator.offsets, jobs.start, side="right") - 1
+    terms = len(evaluator.problem.term_names)
     for tensor, term in _failing_tensors(comparison, jobs, measured):
         name = evaluator.problem.names[tensor]
-        known = [
-            job.start
-            for job, words in zip(jobs, measured.verdict, strict=True)
-            if job.end - job.start == 1
-            and words[term] == "FAIL"
-            and evaluator.tensor_of(job.start) == tensor
+        known = jobs.start[
+            jobs.single & (owners == tensor) & (measured.verdict[:, term] == "FAIL")
         ]
-        found = locate(comparison, tensor, term, known, seed)
-        fresh = [
-            row
-            for row, job in enumerate(found.jobs)
-            if (job.start, job.end, job.row) not in compared
-        ]
+        found = locate(comparison, tensor, term, known.tolist(), seed)
         extra = _entries(comparison, found.jobs, found.measured)
-        terms = len(evaluator.problem.term_names)
-        for row in fresh:
-            entries += extra[row * terms : (row + 1) * terms]
-        wrong = [
-            found.jobs[row]
-            for row in np.flatnonzero(found.measured.verdict[:, term] == "FAIL")
-        ]
+        for row, place in enumerate(found.jobs.start.tolist()):
+            if place not in compared:
+                entries += extra[row * terms : (row + 1) * terms]
+        wrong = found.jobs.start[found.measured.verdict[:, term] == "FAIL"]
         size = evaluator.sizes[tensor]
         few = found.sample is None or (
             8 < size == len(found.jobs) and len(wrong) <= max(1, size // 20)
         )
-        if few and wrong:
-            places = np.array([job.start for job in wrong]) - int(
-                evaluator.offsets[tensor]
-            )
+        if few and len(wrong):
+            places = wrong - evaluator.offsets[tensor]
             words = few_entries(places, evaluator.shapes[tensor])
         elif found.sample is not None and len(wrong):
             words = likely_cause(found.sample, rows)
@@ -411,28 +406,23 @@ def _search(
 
 
 def _failing_tensors(
-    comparison: Comparison, jobs: list[Job], measured: Measured
+    comparison: Comparison, jobs: Jobs, measured: Measured
 ) -> list[tuple[int, int]]:
     """Returns each failing tensor with the first term that shows it."""
     evaluator = comparison.evaluator
     failing: dict[int, int] = {}
-    joint = False
-    for job, words in zip(jobs, measured.verdict, strict=True):
-        terms = np.flatnonzero(words == "FAIL")
-        if not len(terms):
-            continue
-        if job.end - job.start == evaluator.total and len(evaluator.sizes) > 1:
-            joint = True
-            continue
-        tensor = evaluator.tensor_of(job.start)
-        failing[tensor] = min(failing.get(tensor, 99), int(terms[0]))
-    if joint and not failing:
+    whole = (jobs.end - jobs.start == evaluator.total) & (len(evaluator.sizes) > 1)
+    wrong = measured.verdict == "FAIL"
+    for row in np.flatnonzero(wrong.any(axis=1) & ~whole):
+        tensor = evaluator.tensor_of(jobs.start[row])
+        term = int(np.flatnonzero(wrong[row])[0])
+        failing[tensor] = min(failing.get(tensor, term), term)
+    if wrong[whole].any() and not failing:
         for tensor in range(len(evaluator.sizes)):
             start, end = (int(p) for p in evaluator.offsets[tensor : tensor + 2])
             if start == end:
                 continue
-            probe = [evaluator.job(start, end, 1)]
-            words = comparison.measure(probe).verdict[0]
+            words = comparison.measure(evaluator.direction(start, end, 1)).verdict[0]
             if "FAIL" in words:
                 failing[tensor] = int(np.flatnonzero(words == "FAIL")[0])
     return list(failing.items())
@@ -492,9 +482,9 @@ def _forward_note(comparison: Comparison) -> str:
     found = forward_derivative(evaluator, 1)
     if found is None:
         return "forward mode: not available for some operation of this function"
-    job = evaluator.job(0, evaluator.total, 1)
-    claimed = evaluator.along(comparison.gradient, job)[-1]
-    error = float(relative_error(claimed[None], found[-1:])[0])
+    job = evaluator.direction(0, evaluator.total, 1)
+    claimed = evaluator.along(comparison.gradient, job)[0, -1]
+    error = float(relative_error(np.array([claimed]), found[-1:])[0])
     return (
         f"forward mode along a random direction: {found[-1]:+.9e}, reverse mode "
         f"{claimed:+.9e}, relative difference {error:.1e} (advice only)"
@@ -505,20 +495,20 @@ def _sweep(comparison: Comparison, entry: Entry) -> tuple[np.ndarray, np.ndarray
     """Measures the relative error of one entry over steps from 0.25 to 1e-13."""
     evaluator = comparison.evaluator
     if entry.parameter == "all":
-        job = evaluator.job(0, evaluator.total, int(entry.index.split()[-1]))
+        start, end = 0, evaluator.total
     else:
         tensor = evaluator.problem.names.index(entry.parameter)
         start, end = (int(p) for p in evaluator.offsets[tensor : tensor + 2])
-        if isinstance(entry.index, tuple):
-            shape = evaluator.shapes[tensor]
-            flat = int(np.ravel_multi_index(entry.index, shape)) if shape else 0
-            job = coordinate(evaluator, start + flat)
-        else:
-            job = evaluator.job(start, end, int(entry.index.split()[-1]))
+    if isinstance(entry.index, tuple):
+        shape = evaluator.shapes[tensor]
+        flat = int(np.ravel_multi_index(entry.index, shape)) if shape else 0
+        job = evaluator.coordinates([start + flat])
+    else:
+        job = evaluator.direction(start, end, int(entry.index.split()[-1]))
     term = evaluator.problem.term_names.index(entry.term)
     steps = 2.0 ** -np.arange(2.0, 44.0)
-    moves = steps * job.size
-    values, _ = evaluator.losses([job], np.concatenate([moves, -moves])[None])
+    moves = steps * job.size[0]
+    values, _ = evaluator.losses(job, np.concatenate([moves, -moves])[None])
     up, down = values[0, : len(steps), term], values[0, len(steps) :, term]
     numeric = (up - down) / (2 * moves)
     claimed = np.full_like(numeric, entry.analytic)

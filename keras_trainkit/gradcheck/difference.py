@@ -1,10 +1,11 @@
 """Numeric derivatives whose step and error are chosen for each direction apart."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
-from keras_trainkit.gradcheck.evaluator import Evaluator, Job
+from keras_trainkit.gradcheck.evaluator import Evaluator, Jobs
 from keras_trainkit.gradcheck.linear_cut import first_losses
 from keras_trainkit.gradcheck.noise import POINTS, SPACINGS, noise_level
 
@@ -71,10 +72,10 @@ def look_at_point(evaluator: Evaluator) -> Point:
             "random numbers with keras.random and a SeedGenerator, or with "
             f"tf.random.stateless_*. Received: loss={[terms[0], again[0]]}"
         )
-    job = evaluator.job(0, evaluator.total, 1)
-    multiples = np.arange(POINTS) - POINTS // 2
-    steps = np.array([multiples * spacing * job.size for spacing in SPACINGS])
-    values, seen = evaluator.losses([job] * len(SPACINGS), steps)
+    probe = evaluator.direction(0, evaluator.total, 1)
+    multiples: Any = np.arange(POINTS) - POINTS // 2
+    steps = np.array([multiples * spacing * probe.size[0] for spacing in SPACINGS])
+    values, seen = evaluator.losses(Jobs.join([probe] * len(SPACINGS)), steps)
     single = 4 in {
         np.dtype(k.as_numpy_dtype).itemsize
         if hasattr(k, "as_numpy_dtype")
@@ -95,7 +96,7 @@ def look_at_point(evaluator: Evaluator) -> Point:
 
 def measure(
     evaluator: Evaluator,
-    jobs: list[Job],
+    jobs: Jobs,
     gradient: np.ndarray,
     point: Point,
     *,
@@ -118,13 +119,10 @@ def measure(
         gradient_noise: Relative rounding of the claimed gradient, >= 0.
     """
     count, terms = len(jobs), len(point.terms)
-    analytic = np.array([evaluator.along(gradient, job) for job in jobs])
-    analytic = analytic.reshape(count, terms)
-    sizes = np.array([job.size for job in jobs])
+    analytic = evaluator.along(gradient, jobs)
+    sizes = jobs.size
     # What rounding the claim itself may carry: relative to the largest entry.
-    doubt = gradient_noise * np.array(
-        [np.max(np.abs(gradient[:, job.start : job.end]), axis=1) for job in jobs]
-    ).reshape(count, terms)
+    doubt = gradient_noise * _largest(gradient, jobs)
     result = Measured(
         analytic=analytic,
         numeric=np.full((count, terms), np.nan),
@@ -147,15 +145,14 @@ def measure(
     result.crossed[settled] = np.repeat(
         _crossing(marks, point)[:, None], terms, axis=1
     )[settled]
-    open_jobs = ~settled.all(axis=1)
+    open_jobs: Any = ~settled.all(axis=1)
     for rung in LADDER:
         chosen = np.flatnonzero(open_jobs)
         if not len(chosen):
             break
-        few = [jobs[place] for place in chosen]
         steps = rung * sizes[chosen]
         values, marks = evaluator.losses(
-            few, np.stack([steps, -steps, steps / 2, -steps / 2], axis=1)
+            jobs[chosen], np.stack([steps, -steps, steps / 2, -steps / 2], axis=1)
         )
         h = steps[:, None]
         wide = (values[:, 0] - values[:, 1]) / (2 * h)
@@ -214,6 +211,14 @@ def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
     largest = np.maximum(np.abs(analytic), np.abs(numeric))
     gap = np.abs(np.asarray(analytic) - numeric)
     return np.divide(gap, largest, out=np.zeros_like(largest), where=largest > 0)
+
+
+def _largest(gradient: np.ndarray, jobs: Jobs) -> np.ndarray:
+    largest = np.abs(gradient[:, jobs.start]).T.copy()
+    for one in np.flatnonzero(~jobs.single):
+        places = slice(jobs.start[one], jobs.end[one])
+        largest[one] = np.abs(gradient[:, places]).max(axis=1)
+    return largest
 
 
 def _agree(

@@ -23,22 +23,39 @@ LONG = 5.0  # seconds from which a progress bar is shown
 
 
 @dataclasses.dataclass
-class Job:
-    """A direction restricted to an interval of the concatenated parameters.
+class Jobs:
+    """Directions, each restricted to an interval of the concatenated parameters.
 
     Args:
-        start: First place of the interval.
+        start: First place of each interval, shape `(n,)`.
         end: One past its last place.
         row: Row of the bank of directions, `ONES` for a coordinate.
         scale: Factor that gives the direction the length one.
         size: Magnitude of the values perturbed; steps grow with it.
     """
 
-    start: int
-    end: int
-    row: int
-    scale: float
-    size: float
+    start: np.ndarray
+    end: np.ndarray
+    row: np.ndarray
+    scale: np.ndarray
+    size: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def __getitem__(self, rows: Any) -> "Jobs":
+        return Jobs(*(column[rows] for column in vars(self).values()))
+
+    @property
+    def single(self) -> np.ndarray:
+        """Which jobs move one coordinate only."""
+        return self.end - self.start == 1
+
+    @staticmethod
+    def join(parts: "list[Jobs]") -> "Jobs":
+        """Returns all jobs of a list, in order."""
+        columns = zip(*(vars(part).values() for part in parts), strict=True)
+        return Jobs(*(np.concatenate(column) for column in columns))
 
 
 class Evaluator:
@@ -114,9 +131,7 @@ class Evaluator:
         """Returns the analytic gradient of each term at another point."""
         return self._gradient(tf.constant(flat)).numpy()
 
-    def losses(
-        self, jobs: list[Job], steps: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def losses(self, jobs: Jobs, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Evaluates each job at each of its steps.
 
         Args:
@@ -127,10 +142,10 @@ class Evaluator:
             Terms, shape `(n, m, terms)`, and marks, shape `(n, m, branches)`.
         """
         count = steps.shape[1]
-        starts = np.repeat([job.start for job in jobs], count)
-        ends = np.repeat([job.end for job in jobs], count)
-        rows = np.repeat([job.row for job in jobs], count)
-        moves = (steps * np.array([[job.scale] for job in jobs])).ravel()
+        starts: Any = np.repeat(jobs.start, count)
+        ends: Any = np.repeat(jobs.end, count)
+        rows: Any = np.repeat(jobs.row, count)
+        moves = (steps * jobs.scale[:, None]).ravel()
         points = len(moves)
         terms, marks, bar, done, first = [], [], None, 0, 0
         begun = time.monotonic()
@@ -154,32 +169,48 @@ class Evaluator:
                 bar = keras.utils.Progbar(points, unit_name="evaluation")
             if bar is not None:
                 bar.update(done)
-        shape = (len(jobs), count, -1)
+        shapes = [(len(jobs), count, found[0].shape[1]) for found in (terms, marks)]
         return (
-            np.concatenate(terms).reshape(len(jobs), count, terms[0].shape[1]),
-            np.concatenate(marks).reshape(shape)
-            if marks[0].shape[1]
-            else np.zeros((len(jobs), count, 0)),
+            np.concatenate(terms).reshape(shapes[0]),
+            np.concatenate(marks).reshape(shapes[1]),
         )
 
-    def job(self, start: int, end: int, row: int) -> Job:
+    def direction(self, start: int, end: int, row: int) -> Jobs:
         """Returns the job over `[start, end)` along a row of the bank."""
-        if end - start == 1 and row == ONES:
-            return Job(start, end, row, 1.0, max(1.0, abs(float(self.flat[start]))))
-        direction = self.bank[row, start:end]
-        values = self.flat[start:end]
-        return Job(
-            start=start,
-            end=end,
-            row=row,
-            scale=float(1.0 / np.linalg.norm(direction)),
-            size=float(max(1.0, np.sqrt(np.mean(np.square(values))))),
+        size = max(1.0, float(np.sqrt(np.mean(np.square(self.flat[start:end])))))
+        scale = 1.0 / float(np.linalg.norm(self.bank[row, start:end]))
+        return Jobs(
+            *(np.array([entry], np.int64) for entry in (start, end, row)),
+            *(np.array([entry]) for entry in (scale, size)),
         )
 
-    def along(self, gradient: np.ndarray, job: Job) -> np.ndarray:
-        """Returns the derivative along a job that a gradient claims, per term."""
-        direction = self.bank[job.row, job.start : job.end] * job.scale
-        return gradient[:, job.start : job.end] @ direction
+    def coordinates(self, places: Any) -> Jobs:
+        """Returns one job for each of some places of the concatenation."""
+        start = np.asarray(places, np.int64).reshape(-1)
+        return Jobs(
+            start,
+            start + 1,
+            np.full(len(start), ONES, np.int64),
+            np.ones(len(start)),
+            np.maximum(1.0, np.abs(self.flat[start])),
+        )
+
+    def along(self, gradient: np.ndarray, jobs: Jobs) -> np.ndarray:
+        """Returns the derivative along each job that a gradient claims.
+
+        Args:
+            gradient: Gradient of each term, shape `(terms, places)`.
+            jobs: The directions, `n` of them.
+
+        Returns:
+            Shape `(n, terms)`.
+        """
+        slopes = gradient[:, jobs.start].T.copy()
+        for one in np.flatnonzero(jobs.row != ONES):
+            places = slice(jobs.start[one], jobs.end[one])
+            direction = self.bank[jobs.row[one], places] * jobs.scale[one]
+            slopes[one] = gradient[:, places] @ direction
+        return slopes
 
     def tensor_of(self, place: int) -> int:
         """Returns which tensor a place of the concatenation belongs to."""

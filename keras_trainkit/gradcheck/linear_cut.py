@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.gradcheck.evaluator import Evaluator, Job
+from keras_trainkit.gradcheck.evaluator import Evaluator, Jobs
 
 BYTES = 2**24  # of perturbed outputs at a time
 WORTH = 500  # coordinates of one tensor from which a cut pays for its trace
@@ -61,7 +61,7 @@ class LinearCut:
 
 
 def first_losses(
-    evaluator: Evaluator, jobs: list[Job], steps: np.ndarray
+    evaluator: Evaluator, jobs: Jobs, steps: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Evaluates jobs as `Evaluator.losses` does, through cuts where they pay.
 
@@ -74,9 +74,8 @@ def first_losses(
         Terms, shape `(n, m, terms)`, and marks, shape `(n, m, branches)`, NaN
         for jobs evaluated through a cut.
     """
-    starts = np.array([job.start for job in jobs])
-    single = np.array([job.end - job.start == 1 for job in jobs], bool)
-    owner = np.searchsorted(evaluator.offsets, starts, side="right") - 1
+    starts, single = jobs.start, jobs.single
+    owner: Any = np.searchsorted(evaluator.offsets, starts, side="right") - 1
     counts = np.bincount(owner[single], minlength=len(evaluator.sizes))
     wanted = [int(tensor) for tensor in np.flatnonzero(counts >= WORTH)]
     cuts = _checked_cuts(evaluator, wanted) if wanted else {}
@@ -85,12 +84,12 @@ def first_losses(
     terms = np.empty((len(jobs), steps.shape[1], len(evaluator.problem.term_names)))
     marks = np.full((len(jobs), steps.shape[1], len(evaluator.branches)), np.nan)
     if len(slow):
-        terms[slow], marks[slow] = evaluator.losses(
-            [jobs[row] for row in slow], steps[slow]
-        )
+        terms[slow], marks[slow] = evaluator.losses(jobs[slow], steps[slow])
     for tensor, cut in cuts.items():
         rows = np.flatnonzero(quick & (owner == tensor))
-        entries = np.repeat(starts[rows] - evaluator.offsets[tensor], steps.shape[1])
+        entries: Any = np.repeat(
+            starts[rows] - evaluator.offsets[tensor], steps.shape[1]
+        )
         terms[rows] = cut.losses(entries, steps[rows].ravel()).reshape(
             len(rows), steps.shape[1], -1
         )
@@ -111,7 +110,7 @@ def _checked_cuts(evaluator: Evaluator, wanted: list[int]) -> dict[int, LinearCu
             [0, evaluator.sizes[tensor] // 2, evaluator.sizes[tensor] - 1]
         )
         places = evaluator.offsets[tensor] + entries
-        jobs = [evaluator.job(int(place), int(place) + 1, 0) for place in places]
+        jobs = evaluator.coordinates(places)
         whole, _ = evaluator.losses(jobs, np.full((3, 1), 1e-2))
         if np.allclose(
             cut.losses(entries, np.full(3, 1e-2)), whole[:, 0], 1e-12, 1e-300

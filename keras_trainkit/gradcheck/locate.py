@@ -6,8 +6,7 @@ import numpy as np
 
 from keras_trainkit.gradcheck.cause import Sample, transposed_places
 from keras_trainkit.gradcheck.difference import Measured, Point, measure
-from keras_trainkit.gradcheck.evaluator import Evaluator, Job
-from keras_trainkit.gradcheck.sampling import coordinate
+from keras_trainkit.gradcheck.evaluator import Evaluator, Jobs
 
 SAMPLED = 128  # coordinates that tell a dense fault from a rare one
 SMALL = 256  # tensors up to this size are compared entry by entry
@@ -25,7 +24,7 @@ class Located:
         sample: What the cause can be told from; `None` for a rare fault.
     """
 
-    jobs: list[Job]
+    jobs: Jobs
     measured: Measured
     sample: Sample | None
 
@@ -40,24 +39,24 @@ class Comparison:
     tolerance: float
     gradient_noise: float
 
-    def measure(self, jobs: list[Job]) -> Measured:
+    def measure(self, jobs: Jobs) -> Measured:
         """Compares along jobs; directions are held to a finer tolerance.
 
         One wrong entry is diluted among all the entries of a direction.
         """
-        wide = [job.end - job.start > 1 for job in jobs]
+        wide = ~jobs.single
         parts = [
             measure(
                 self.evaluator,
-                [job for job, is_wide in zip(jobs, wide, strict=True) if is_wide == w],
+                jobs[wide == finer],
                 self.gradient,
                 self.point,
-                tolerance=self.tolerance / (100 if w else 1),
+                tolerance=self.tolerance / (100 if finer else 1),
                 gradient_noise=self.gradient_noise,
             )
-            for w in (True, False)
+            for finer in (True, False)
         ]
-        order = np.argsort(np.argsort(~np.array(wide, bool), kind="stable"))
+        order = np.argsort(np.argsort(~wide, kind="stable"))
         return Measured(
             **{
                 field.name: np.concatenate(
@@ -88,7 +87,7 @@ def locate(
         places = np.arange(start, end)
     else:
         places = start + random.choice(size, SAMPLED, replace=False)
-    jobs = [coordinate(evaluator, place) for place in places]
+    jobs = evaluator.coordinates(places)
     measured = comparison.measure(jobs)
     wrong = measured.verdict[:, term] == "FAIL"
     alive = np.maximum(
@@ -98,12 +97,12 @@ def locate(
     if size > SMALL and share < DENSE:
         found = _bisect(comparison, start, end, term)
         places = np.array(sorted({*found, *known, *places[wrong].tolist()}), int)
-        jobs = [coordinate(evaluator, place) for place in places]
+        jobs = evaluator.coordinates(places)
         return Located(jobs, comparison.measure(jobs), None)
     partners = transposed_places(places - start, evaluator.shapes[tensor])
     turned = None
     if partners is not None:
-        moved = [coordinate(evaluator, start + place) for place in partners]
+        moved = evaluator.coordinates(start + partners)
         turned = comparison.measure(moved).numeric[:, term]
     judged = measured.verdict[:, term] != "kink"
     sample = Sample(
@@ -128,7 +127,9 @@ def _bisect(comparison: Comparison, start: int, end: int, term: int) -> list[int
             middle = (low + high) // 2
             halves += [(low, middle), (middle, high)]
         rows = (1, min(2, len(evaluator.bank) - 1))
-        jobs = [evaluator.job(*half, row) for half in halves for row in rows]
+        jobs = Jobs.join(
+            [evaluator.direction(*half, row) for half in halves for row in rows]
+        )
         verdict = comparison.measure(jobs).verdict[:, term].reshape(-1, len(rows))
         failing = [
             half for half, words in zip(halves, verdict, strict=True) if "FAIL" in words

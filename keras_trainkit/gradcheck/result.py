@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,8 +10,7 @@ SHOWN = 12  # rows of the printed table
 SCALE = {"wrong": 1e-2, "suspicious": 1e-4, "good": 1e-7}
 
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One comparison of a claimed derivative with a measured one.
 
     Args:
@@ -110,9 +109,7 @@ class GradientCheck:
         """Returns the comparisons as a pandas DataFrame, one row each."""
         import pandas as pd
 
-        columns = [field.name for field in dataclasses.fields(Entry)]
-        rows = [[getattr(entry, name) for name in columns] for entry in self.entries]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(self.entries, columns=list(Entry._fields))
 
     def raise_if_failed(self) -> "GradientCheck":
         """Returns the check itself, or raises if it is not `ok`.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_trainkit.gradcheck.evaluator import ONES, Evaluator, Job
+from keras_trainkit.gradcheck.evaluator import Evaluator, Jobs
 
 
 def sample_jobs(
@@ -13,7 +13,7 @@ def sample_jobs(
     coordinates: int,
     joint: bool,
     seed: int,
-) -> list[Job]:
+) -> Jobs:
     """Returns random directions and a few coordinates of every tensor.
 
     Args:
@@ -27,7 +27,7 @@ def sample_jobs(
     """
     rows = range(1, directions + 1)
     if joint:
-        return [evaluator.job(0, evaluator.total, row) for row in rows]
+        return Jobs.join([evaluator.direction(0, evaluator.total, row) for row in rows])
     random = np.random.default_rng(seed)
     size = np.abs(gradient).max(axis=0)
     jobs = []
@@ -36,24 +36,19 @@ def sample_jobs(
         if start == end:
             continue
         if end - start > 1:
-            jobs += [evaluator.job(start, end, row) for row in rows]
+            jobs += [evaluator.direction(start, end, row) for row in rows]
         places = _coordinates(size[start:end], coordinates, random)
-        jobs += [coordinate(evaluator, start + place) for place in places]
-    return jobs
-
-
-def coordinate(evaluator: Evaluator, place: int) -> Job:
-    """Returns the job of one coordinate of the concatenation."""
-    return evaluator.job(int(place), int(place) + 1, ONES)
+        jobs.append(evaluator.coordinates(start + places))
+    return Jobs.join(jobs)
 
 
 def _coordinates(
     size: np.ndarray, count: int, random: np.random.Generator
-) -> list[int]:
+) -> np.ndarray:
     if count >= len(size):
-        return list(range(len(size)))
+        return np.arange(len(size))
     if count < 1:
-        return []
+        return np.arange(0)
     chosen = [int(np.argmax(size))]
     zeros = np.flatnonzero(size == 0)
     if len(zeros) and count > 1:
@@ -61,4 +56,4 @@ def _coordinates(
     for place in random.permutation(len(size))[: count + 2]:
         if len(chosen) < count and int(place) not in chosen:
             chosen.append(int(place))
-    return chosen
+    return np.array(chosen)

@@ -81,8 +81,8 @@ def forward_derivative(evaluator: Evaluator, row: int) -> np.ndarray | None:
     Returns:
         Shape `(terms,)`, or `None` where TensorFlow has no forward rule.
     """
-    job = evaluator.job(0, evaluator.total, row)
-    direction = tf.constant(evaluator.bank[row] * job.scale)
+    job = evaluator.direction(0, evaluator.total, row)
+    direction = tf.constant(evaluator.bank[row] * job.scale[0])
 
     @tf.function(autograph=False)
     def derivative(flat: Any) -> Any:
