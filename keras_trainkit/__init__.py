@@ -19,7 +19,7 @@ if keras.backend.backend() != "tensorflow":
 __version__ = "0.1.0"
 
 _ROOMS = ()
-__all__ = ["__version__", "gradcheck", *_ROOMS]
+__all__ = ["__version__", "gradcheck", "preflight", *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
@@ -35,3 +35,4 @@ def __dir__() -> list[str]:
 # Functions that share their room's name. Imported last and always: this file runs
 # before any submodule, so the function holds the name in every order of imports.
 from keras_trainkit.gradcheck.check import gradcheck  # noqa: E402
+from keras_trainkit.preflight.run import preflight  # noqa: E402

@@ -30,17 +30,8 @@ def take_batch(
     """
     if is_stream(x):
         x, y, sample_weight = first_of_stream(x)
-    x, y, sample_weight = (_arrays(part) for part in (x, y, sample_weight))
-    leaves = [
-        leaf for leaf in tf.nest.flatten((x, y, sample_weight)) if leaf is not None
-    ]
-    lengths = {len(leaf) for leaf in leaves if np.ndim(leaf)}
-    if len(lengths) != 1 or lengths == {0}:
-        raise ValueError(
-            "`x`, `y` and `sample_weight` must have the same number of rows, at "
-            f"least one. {received('rows', sorted(lengths))}"
-        )
-    rows = lengths.pop()
+    x, y, sample_weight = (as_arrays(part) for part in (x, y, sample_weight))
+    rows = row_count(x, y, sample_weight)
     if rows > examples:
         chosen = np.sort(
             np.random.default_rng(seed).choice(rows, examples, replace=False)
@@ -49,6 +40,22 @@ def take_batch(
             keep_rows(part, chosen) for part in (x, y, sample_weight)
         )
     return x, y, sample_weight
+
+
+def row_count(x: Any, y: Any, sample_weight: Any) -> int:
+    """Returns the number of rows that all arrays share.
+
+    Raises:
+        ValueError: If the numbers differ or there are no rows.
+    """
+    leaves = tf.nest.flatten((x, y, sample_weight))
+    lengths = {len(leaf) for leaf in leaves if leaf is not None and np.ndim(leaf)}
+    if len(lengths) != 1 or lengths == {0}:
+        raise ValueError(
+            "`x`, `y` and `sample_weight` must have the same number of rows, at "
+            f"least one. {received('rows', sorted(lengths))}"
+        )
+    return lengths.pop()
 
 
 def is_stream(x: Any) -> bool:
@@ -72,7 +79,9 @@ def keep_rows(structure: Any, rows: Any) -> Any:
     )
 
 
-def _arrays(structure: Any) -> Any:
+def as_arrays(structure: Any) -> Any:
+    """Returns nested data as NumPy arrays: tensors, frames and lists of numbers."""
+
     def convert(leaf: Any) -> Any:
         if leaf is None or isinstance(leaf, np.ndarray):
             return leaf
@@ -80,6 +89,13 @@ def _arrays(structure: Any) -> Any:
             return leaf.to_numpy()
         return leaf.numpy() if hasattr(leaf, "numpy") else np.asarray(leaf)
 
-    if isinstance(structure, list) and structure and np.isscalar(structure[0]):
+    if isinstance(structure, list) and structure and _numbers(structure[0]):
         structure = np.asarray(structure)
     return tf.nest.map_structure(convert, structure)
+
+
+def _numbers(item: Any) -> bool:
+    """Whether an item of a list is a number or a list of numbers, not an array."""
+    while isinstance(item, list) and item:
+        item = item[0]
+    return bool(np.isscalar(item))

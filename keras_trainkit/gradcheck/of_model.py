@@ -92,7 +92,8 @@ def build_model(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
     with keras.StatelessScope():
         if not all(layer.built for layer in all_layers(model)):
             model(few_x, training=False)
-    with keras.StatelessScope([(v, v.value) for v in model.variables]):
+    values = [(v, v.value) for v in model.variables]
+    with keras.StatelessScope(values, collect_losses=True):
         predicted = model(tf.nest.map_structure(tf.convert_to_tensor, few_x))
         with kept_losses(model):
             model._compute_loss(few_x, few_y, predicted, few_weights, training=False)
