@@ -136,15 +136,12 @@ def measure(
     kinked = np.full((count, terms), np.nan)
     bend = np.zeros((count, terms))
     steps = FIRST_STEP * sizes
-    values, marks = first_losses(evaluator, jobs, np.stack([steps, -steps], axis=1))
+    values = first_losses(evaluator, jobs, np.stack([steps, -steps], axis=1))
     simple = (values[:, 0] - values[:, 1]) / (2 * steps[:, None])
     settled = _agree(analytic, simple, tolerance, doubt)
     result.numeric[settled] = simple[settled]
     result.error[settled] = np.nan
     result.step[settled] = FIRST_STEP
-    result.crossed[settled] = np.repeat(
-        _crossing(marks, point)[:, None], terms, axis=1
-    )[settled]
     open_jobs: Any = ~settled.all(axis=1)
     for rung in LADDER:
         chosen = np.flatnonzero(open_jobs)

@@ -6,6 +6,7 @@ evaluated again, and the graph behind it is evaluated for many entries at once.
 """
 
 import dataclasses
+import time
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ import tensorflow as tf
 from keras_trainkit.gradcheck.evaluator import Evaluator, Jobs
 
 BYTES = 2**24  # of perturbed outputs at a time
-WORTH = 500  # coordinates of one tensor from which a cut pays for its trace
+WORTH = 0.12  # seconds that a cut must save, about what its own trace costs
+FEWEST = 200  # coordinates of one tensor below which no cut is considered
 
 
 @dataclasses.dataclass
@@ -60,10 +62,8 @@ class LinearCut:
         return np.concatenate(results)
 
 
-def first_losses(
-    evaluator: Evaluator, jobs: Jobs, steps: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluates jobs as `Evaluator.losses` does, through cuts where they pay.
+def first_losses(evaluator: Evaluator, jobs: Jobs, steps: np.ndarray) -> np.ndarray:
+    """Evaluates the terms of jobs at their steps, through cuts where they pay.
 
     Args:
         evaluator: What is evaluated.
@@ -71,20 +71,21 @@ def first_losses(
         steps: Signed steps along them, shape `(n, m)`.
 
     Returns:
-        Terms, shape `(n, m, terms)`, and marks, shape `(n, m, branches)`, NaN
-        for jobs evaluated through a cut.
+        Terms, shape `(n, m, terms)`.
     """
     starts, single = jobs.start, jobs.single
     owner: Any = np.searchsorted(evaluator.offsets, starts, side="right") - 1
     counts = np.bincount(owner[single], minlength=len(evaluator.sizes))
-    wanted = [int(tensor) for tensor in np.flatnonzero(counts >= WORTH)]
+    wanted = np.flatnonzero(counts >= FEWEST).tolist()
+    if wanted:
+        cost = _seconds(evaluator, jobs[:8], steps[:8]) * steps.shape[1]
+        wanted = [tensor for tensor in wanted if counts[tensor] * cost > WORTH]
     cuts = _checked_cuts(evaluator, wanted) if wanted else {}
     quick = single & np.isin(owner, list(cuts))
     slow = np.flatnonzero(~quick)
     terms = np.empty((len(jobs), steps.shape[1], len(evaluator.problem.term_names)))
-    marks = np.full((len(jobs), steps.shape[1], len(evaluator.branches)), np.nan)
     if len(slow):
-        terms[slow], marks[slow] = evaluator.losses(jobs[slow], steps[slow])
+        terms[slow], _ = evaluator.losses(jobs[slow], steps[slow])
     for tensor, cut in cuts.items():
         rows = np.flatnonzero(quick & (owner == tensor))
         entries: Any = np.repeat(
@@ -93,7 +94,15 @@ def first_losses(
         terms[rows] = cut.losses(entries, steps[rows].ravel()).reshape(
             len(rows), steps.shape[1], -1
         )
-    return terms, marks
+    return terms
+
+
+def _seconds(evaluator: Evaluator, jobs: Jobs, steps: np.ndarray) -> float:
+    """Times one evaluation. The choice that hangs on it changes no number."""
+    evaluator.losses(jobs, steps)
+    begun = time.perf_counter()
+    evaluator.losses(jobs, steps)
+    return (time.perf_counter() - begun) / steps.size
 
 
 def _checked_cuts(evaluator: Evaluator, wanted: list[int]) -> dict[int, LinearCut]:
