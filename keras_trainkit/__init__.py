@@ -18,7 +18,7 @@ if keras.backend.backend() != "tensorflow":
 
 __version__ = "0.1.0"
 
-_ROOMS = ()
+_ROOMS = ("callbacks", "diagnosis", "record", "report")
 __all__ = ["__version__", "gradcheck", "preflight", *_ROOMS]
 
 

@@ -1,0 +1,17 @@
+"""Keras callbacks that watch a training run from inside its compiled step."""
+
+from keras_trainkit.callbacks.first_layer_filters import FirstLayerFilters
+from keras_trainkit.callbacks.layer_statistics_monitor import LayerStatisticsMonitor
+from keras_trainkit.callbacks.loss_monitor import LossMonitor
+from keras_trainkit.callbacks.overfitting_monitor import OverfittingMonitor
+from keras_trainkit.callbacks.training_monitor import TrainingMonitor
+from keras_trainkit.callbacks.update_ratio_monitor import UpdateRatioMonitor
+
+__all__ = [
+    "FirstLayerFilters",
+    "LayerStatisticsMonitor",
+    "LossMonitor",
+    "OverfittingMonitor",
+    "TrainingMonitor",
+    "UpdateRatioMonitor",
+]

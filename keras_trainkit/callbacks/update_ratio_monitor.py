@@ -1,0 +1,48 @@
+"""Watches how far each update moves each parameter."""
+
+from typing import Literal
+
+from keras_trainkit.callbacks.monitor import Monitor, check_every, check_overhead
+from keras_trainkit.recording.request import Request
+
+
+class UpdateRatioMonitor(Monitor):
+    """Records the ratio of update to weight, for every trainable variable.
+
+    The ratio is taken on the update that was made, after momentum, clipping,
+    decay and constraints, not on the gradient. About 1e-3 is healthy; far below,
+    the learning rate may be too low, far above, too high. Recorded are
+    `update_ratio`, `update_norm`, `weight_norm` (before the update),
+    `gradient_norm` (before clipping, unscaled) and `nonfinite_count`. Costs a few
+    percent of a step at `every=1` and nothing that shows at `every=10`.
+
+    Args:
+        every: Steps between two readings, int >= 1, or "auto" for as often as
+            `overhead` allows. With gradient accumulation, optimizer updates.
+        overhead: Share of the running time that `every="auto"` may cost, in
+            (0, 1].
+
+    Raises:
+        ValueError: If an argument is outside its range.
+
+    Example:
+        ```python
+        monitor = UpdateRatioMonitor(every=10)
+        model.fit(x, y, callbacks=[monitor])
+        monitor.record.to_frame(measure="update_ratio")
+        ```
+
+    Reference:
+        [CS231n notes, ratio of weights:updates](https://cs231n.github.io/neural-networks-3/#ratio)
+    """
+
+    def __init__(
+        self, every: int | Literal["auto"] = 1, overhead: float = 0.03
+    ) -> None:
+        super().__init__()
+        self.every = check_every(every)
+        self.overhead = check_overhead(overhead)
+
+    def request(self) -> Request:
+        """Asks for the updates."""
+        return Request(update_every=self.every, overhead=self.overhead)

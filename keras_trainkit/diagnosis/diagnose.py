@@ -1,0 +1,40 @@
+"""Asks every rule and ranks what they find."""
+
+from keras_trainkit.diagnosis.loss_curve import describe_loss_curve
+from keras_trainkit.diagnosis.nonfinite import describe_nonfinite
+from keras_trainkit.diagnosis.overfitting import describe_overfitting
+from keras_trainkit.diagnosis.update_ratio import describe_update_ratios
+from keras_trainkit.finding import SEVERITIES, Finding
+from keras_trainkit.record import TrainingRecord
+
+
+def diagnose(record: TrainingRecord) -> list[Finding]:
+    """Says what is wrong with a run, as far as its record shows.
+
+    Four things are looked for: tensors that are not finite, the shape of the loss
+    curve, updates that are far too long, and overfitting. No finding means that
+    none of these shows, not that all is well.
+
+    Args:
+        record: The record of a run, finished or not.
+
+    Returns:
+        Findings with evidence and advice, the worst and surest first.
+
+    Example:
+        ```python
+        for finding in tk.diagnosis.diagnose(monitor.record):
+            print(finding)
+        ```
+    """
+    found = [
+        describe_nonfinite(record),
+        describe_loss_curve(record).finding(),
+        describe_update_ratios(record),
+        describe_overfitting(record),
+    ]
+    return sorted(
+        (finding for finding in found if finding is not None),
+        key=lambda one: (SEVERITIES.index(one.severity), one.confidence),
+        reverse=True,
+    )

@@ -1,0 +1,1 @@
+"""Measures taken inside the compiled train step; the callbacks are its users."""

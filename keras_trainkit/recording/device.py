@@ -1,0 +1,96 @@
+"""Where readings wait on the device until the host comes for them."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import tensorflow as tf
+
+Made = TypeVar("Made")
+
+# Rows a ring holds are limited by its size, so that wide models stay cheap.
+_RING_BYTES = 4 * 2**20
+_RING_ROWS = 16, 4096
+
+
+def variable(value: Any, dtype: Any, device: str | None = None) -> Any:
+    """Makes a plain variable, also while a train step is being traced.
+
+    Args:
+        value: Its first value.
+        dtype: Its TensorFlow type.
+        device: Where it lives; `None` leaves the choice to TensorFlow.
+
+    Returns:
+        A non-trainable `tf.Variable`, known to no model and mirrored nowhere.
+    """
+
+    def make() -> Any:
+        with tf.device(device):
+            return tf.Variable(value, trainable=False, dtype=dtype)
+
+    return _outside_of_scopes(make)
+
+
+class Ring:
+    """A ring buffer on the device: one row of numbers a reading.
+
+    Args:
+        width: Numbers in a row.
+        device: Where it lives.
+    """
+
+    def __init__(self, width: int, device: str | None) -> None:
+        fewest, most = _RING_ROWS
+        self.capacity = max(fewest, min(most, _RING_BYTES // (4 * max(width, 1))))
+        self._rows = variable(np.zeros((self.capacity, width)), tf.float32, device)
+        self._steps = variable(np.zeros(self.capacity), tf.int64, device)
+        self._count = variable(0, tf.int64, device)
+        self._taken = 0
+
+    def write(self, step: Any, row: Any) -> None:
+        """Adds a row; traced into the train step.
+
+        Args:
+            step: The training step, int64 scalar.
+            row: The numbers, float32, shape `(width,)`.
+        """
+        place = tf.reshape(self._count % self.capacity, [1, 1])
+        self._rows.scatter_nd_update(place, row[tf.newaxis])
+        self._steps.scatter_nd_update(place, tf.reshape(step, [1]))
+        self._count.assign_add(1)
+
+    def drain(self) -> tuple[np.ndarray, np.ndarray]:
+        """Takes the rows written since the last call, oldest first.
+
+        Returns:
+            `(steps, rows)` of shapes `(n,)` and `(n, width)`. Rows that were
+            written over before they could be taken are lost.
+        """
+        count = int(self._count.numpy())
+        first = max(self._taken, count - self.capacity)
+        self._taken = count
+        if first == count:
+            return np.empty(0, np.int64), np.empty((0, self._rows.shape[1]), "f4")
+        places = np.arange(first, count) % self.capacity
+        return self._steps.numpy()[places], self._rows.numpy()[places]
+
+
+def _outside_of_scopes(make: Callable[[], Made]) -> Made:
+    # In a thread of its own no graph, function or distribution scope is in force.
+    made: list[Made] = []
+    error: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            made.append(make())
+        except BaseException as problem:
+            error.append(problem)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if error:
+        raise error[0]
+    return made[0]

@@ -1,0 +1,147 @@
+"""Which layers of a model are measured, under which names."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from keras_trainkit.measures import ACTIVATION_BOUNDS
+
+# Their inner layers run inside a loop, where a step's tensors cannot be tapped.
+_LOOPING = (keras.layers.RNN, keras.layers.TimeDistributed)
+
+_RECTIFIERS = {"relu", "relu6", "threshold", "hard_shrink", "soft_shrink"}
+# Activations of Keras that leave no exact zeros behind.
+_DENSE_ACTIVATIONS = {
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "glu",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
+    "squareplus",
+    "tanh",
+    "tanh_shrink",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasuredLayer:
+    """A layer as the record knows it.
+
+    Args:
+        layer: The Keras layer.
+        label: Its name in the record: its own where unique, else its path.
+        variables: The trainable variables it owns, those of sublayers excluded
+            unless the sublayers are not measured themselves.
+        bounds: Lower and upper bound of its activation, `None` if unbounded.
+        rectifies: Whether a unit of it can fall silent for good.
+    """
+
+    layer: Any
+    label: str
+    variables: tuple[Any, ...]
+    bounds: tuple[float | None, float | None] | None
+    rectifies: bool
+
+    def unit_axis(self, rank: int) -> int:
+        """Axis of the units in an output of the given rank."""
+        channels_first = getattr(self.layer, "data_format", None) == "channels_first"
+        return 1 if channels_first else rank - 1
+
+
+def measured_layers(model: Any) -> list[MeasuredLayer]:
+    """Lists the layers of a model that do something of their own.
+
+    These are the layers without sublayers, and those that own weights beside
+    their sublayers. A recurrent layer counts as one, its cells do not.
+
+    Args:
+        model: A built Keras model of any kind.
+
+    Returns:
+        One entry a layer, a shared layer once, in the order of definition.
+    """
+    found = list(_walk(model, "", set()))
+    names = Counter(layer.name for layer, _, _ in found)
+    return [
+        MeasuredLayer(
+            layer,
+            layer.name if names[layer.name] == 1 else path,
+            variables,
+            _bounds(layer),
+            _rectifies(layer),
+        )
+        for layer, path, variables in found
+    ]
+
+
+def short_name(variable: Any, owner: MeasuredLayer | None) -> str:
+    """Name of a variable within its layer, e.g. "kernel"; its path if ambiguous."""
+    if owner is None:
+        return str(getattr(variable, "path", variable.name))
+    names = Counter(other.name for other in owner.variables)
+    if names.get(variable.name, 0) <= 1:
+        return str(variable.name)
+    # Several cells or sublayers own a "kernel": tell them apart by their path.
+    return str(variable.path).rpartition(f"{owner.layer.name}/")[2]
+
+
+def _walk(
+    parent: Any, path: str, seen: set[int]
+) -> Iterator[tuple[Any, str, tuple[Any, ...]]]:
+    # `_flatten_layers` is the only way to the sublayers of a layer that is not a
+    # model; Keras itself walks by it.
+    for layer in parent._flatten_layers(include_self=False, recursive=False):
+        if id(layer) in seen or isinstance(layer, keras.layers.InputLayer):
+            continue
+        seen.add(id(layer))
+        place = f"{path}/{layer.name}" if path else layer.name
+        children = layer._flatten_layers(include_self=False, recursive=False)
+        if not children or isinstance(layer, _LOOPING):
+            yield layer, place, tuple(layer.trainable_variables)
+            continue
+        below = {id(v) for child in children for v in child.trainable_variables}
+        own = tuple(v for v in layer.trainable_variables if id(v) not in below)
+        if own:
+            yield layer, place, own
+        yield from _walk(layer, place, seen)
+
+
+def _activation_name(layer: Any) -> str | None:
+    if isinstance(layer, keras.layers.ReLU):
+        return "relu6" if layer.max_value == 6 else "relu"
+    activation = getattr(layer, "activation", None)
+    return getattr(activation, "__name__", None) if callable(activation) else None
+
+
+def _bounds(layer: Any) -> tuple[float | None, float | None] | None:
+    return ACTIVATION_BOUNDS.get(_activation_name(layer) or "")
+
+
+def _rectifies(layer: Any) -> bool:
+    if isinstance(layer, keras.layers.ReLU):
+        return not layer.negative_slope
+    activation = getattr(layer, "activation", None)
+    if not callable(activation) or isinstance(layer, keras.layers.RNN):
+        return False
+    name = _activation_name(layer)
+    return name in _RECTIFIERS or name not in _DENSE_ACTIVATIONS

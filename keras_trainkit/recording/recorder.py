@@ -1,0 +1,328 @@
+"""The recorder: measures one run for all callbacks and keeps its record."""
+
+import datetime
+import platform
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_trainkit
+from keras_trainkit.arguments import received
+from keras_trainkit.measures import HISTOGRAM_EDGES
+from keras_trainkit.record import STEP_MEASURES, TrainingRecord
+from keras_trainkit.recording.function import MeasuredFunction
+from keras_trainkit.recording.layers import measured_layers
+from keras_trainkit.recording.merging import merge_replicas
+from keras_trainkit.recording.request import Request
+from keras_trainkit.recording.step import MeasuredStep
+
+_recorders: "weakref.WeakKeyDictionary[Any, Recorder]" = weakref.WeakKeyDictionary()
+
+
+class Recorder:
+    """Measures one run of `fit` for all the callbacks that joined.
+
+    A callback joins when training begins and leaves when it ends. While at least
+    one takes part, `model.train_function` is a measured one; nothing else of the
+    model is changed, and a run that fails leaves nothing behind that the next use
+    of the model does not clear away first.
+
+    Args:
+        model: The model, built and compiled.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.steps = 0
+        self._model = weakref.ref(model)
+        self._members: list[Any] = []
+        self._request = Request()
+        self._path: str | None = None
+        self._record: TrainingRecord | None = None
+        self._function: MeasuredFunction | None = None
+        self._previous: Any = None
+        self._epoch = 0
+        self._ended: int | None = None
+
+    @classmethod
+    def join(
+        cls, model: Any, member: Any, request: Request, path: str | None = None
+    ) -> "Recorder":
+        """Takes part in the measuring of a model's run.
+
+        Args:
+            model: The model that is about to be trained.
+            member: Who joins.
+            request: What they want measured.
+            path: Where the record is to be kept, `None` if they do not mind.
+
+        Returns:
+            The recorder of this run, shared by all members.
+
+        Raises:
+            ValueError: If the model's distribution strategy cannot be measured, or
+                a layer that is asked for does not exist.
+        """
+        _check(model, request)
+        recorder = _recorders.get(model) or cls(model)
+        recorder._members.append(member)
+        recorder._request = recorder._request.join(request)
+        recorder._path = recorder._path or path
+        recorder._install()
+        return recorder
+
+    @property
+    def record(self) -> TrainingRecord:
+        """The record of the run, with all that has been measured so far."""
+        if self._record is None:
+            self._record = TrainingRecord(self._path)
+            self._record.metadata.update(_description(self._model(), self._request))
+        self.drain()
+        return self._record
+
+    @property
+    def request(self) -> Request:
+        """What all members together want measured."""
+        return self._request
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Says that an epoch begins; mends a train function made anew meanwhile."""
+        self._epoch = epoch
+        self._install()
+
+    def end_epoch(self, epoch: int, logs: Mapping[str, Any] | None) -> None:
+        """Brings the readings of an epoch home; later calls for it do nothing."""
+        if self._ended == epoch:
+            return
+        self._ended = epoch
+        record = self.record
+        place = {"step": max(self.steps - 1, 0), "epoch": epoch}
+        for name, value in (logs or {}).items():
+            if np.ndim(value) == 0:
+                name = f"epoch_{name}" if name in STEP_MEASURES else name
+                record.add(name, float(value), **place)
+        step = self._measured_step()
+        if step is not None:
+            _add_dead_fractions(record, step, place)
+            _add_histograms(record, step, place)
+        self.flush()
+
+    def flush(self) -> None:
+        """Makes everything measured so far last in the record's file."""
+        record = self.record
+        record.metadata["updated"] = _now()
+        if self._function is not None:
+            record.metadata["every"] = self._function.every
+        step = self._measured_step()
+        if step is not None:
+            record.metadata["not_measured"] = sorted(step.unreachable)
+        record.flush()
+
+    def leave(self, member: Any) -> None:
+        """Takes no longer part; the last one to leave ends the measuring."""
+        self._members = [other for other in self._members if other is not member]
+        if not self._members:
+            self.stop("finished")
+
+    def stop(self, status: str) -> None:
+        """Brings the last readings home and frees the model."""
+        record = self.record
+        if record.metadata["status"] == "running":
+            record.metadata["status"] = status
+            self.flush()
+            if status == "interrupted":
+                for member in self._members:
+                    member.interrupted()
+        self._uninstall()
+
+    def close(self) -> None:
+        """Closes the record's file; what was measured stays in memory."""
+        if self._record is not None:
+            self._record.close()
+
+    def captured(self) -> Any:
+        """The training examples kept, structured as the data of a step.
+
+        Returns:
+            Nested NumPy arrays, at most as many examples as asked for, or `None`
+            if the data could not be kept (ragged, sparse or of unknown shape).
+        """
+        step = self._measured_step()
+        if step is None or step.replicas[0].captured is None:
+            return None
+        replica = step.replicas[0]
+        count = min(int(replica.captured_count.numpy()), step.request.captured_examples)
+        return tf.nest.pack_sequence_as(
+            replica.captured_structure,
+            [state.numpy()[:count] for state in replica.captured],
+        )
+
+    def drain(self) -> None:
+        """Fetches the readings that wait on the device."""
+        step = self._measured_step()
+        if step is None or self._function is None or self._record is None:
+            return
+        self._function.pending_steps = 0
+        weights = np.full(len(step.replicas), 1.0 / len(step.replicas))
+        for key in dict.fromkeys(key for one in step.replicas for key in one.rings):
+            rings = [replica.rings.get(key) for replica in step.replicas]
+            rows = [ring.drain() for ring in rings if ring is not None]
+            if len(rows) != len(step.replicas) or not len(rows[0][0]):
+                continue
+            series, steps, values = merge_replicas(key[1], rows, weights)
+            steps = steps + self._function.first_step
+            if key[0] == "steps":
+                self.steps = int(steps[-1]) + 1
+            epochs = np.full(len(steps), self._epoch)
+            self._record.append(series, steps, epochs, values)
+
+    def _measured_step(self) -> MeasuredStep | None:
+        return None if self._function is None else self._function.step
+
+    def _install(self) -> None:
+        model = self._model()
+        if self._function is not None and model.train_function is self._function:
+            return
+        self.drain()
+        self._previous = model.train_function
+        self._function = MeasuredFunction(self, model, self.steps)
+        model.train_function = self._function
+        # Around Keras' attribute tracking, which would take it for state.
+        model.__dict__["make_train_function"] = _remaker(model, self)
+        _recorders[model] = self
+        if self._record is not None:
+            self._record.metadata["status"] = "running"
+
+    def _uninstall(self) -> None:
+        model = self._model()
+        if model is None or self._function is None:
+            return
+        model.__dict__.pop("make_train_function", None)
+        if model.train_function is self._function:
+            model.train_function = self._previous
+        _recorders.pop(model, None)
+        self._function = self._previous = None
+
+
+def _remaker(model: Any, recorder: Recorder) -> Any:
+    """Stands in for `model.make_train_function` while a run is measured.
+
+    Keras calls it at the start of `fit`. A run that failed outside of a step left
+    the measured function in place; here it goes before anything else happens.
+    """
+    model_reference, recorder_reference = weakref.ref(model), weakref.ref(recorder)
+
+    def make_train_function(force: bool = False) -> Any:
+        model, recorder = model_reference(), recorder_reference()
+        model.__dict__.pop("make_train_function", None)
+        if recorder is not None:
+            recorder.stop("interrupted")
+        return model.make_train_function(force)
+
+    return make_train_function
+
+
+def _check(model: Any, request: Request) -> None:
+    strategy = model.distribute_strategy
+    if strategy.num_replicas_in_sync > 1 and not isinstance(
+        strategy, tf.distribute.MirroredStrategy
+    ):
+        raise ValueError(
+            "`model` must be trained on one device or under a `MirroredStrategy` to "
+            f"be measured. {received('strategy', type(strategy).__name__)}"
+        )
+    if request.layers is not None:
+        known = [layer.label for layer in measured_layers(model)]
+        unknown = sorted(request.layers - set(known))
+        if unknown:
+            raise ValueError(
+                f"`layers` must name layers of the model: {', '.join(known)}. "
+                f"{received('layers', unknown)}"
+            )
+
+
+def _description(model: Any, request: Request) -> dict[str, Any]:
+    lines: list[str] = []
+    try:
+        model.summary(print_fn=lambda text, **_: lines.append(text))
+        optimizer = keras.saving.serialize_keras_object(model.optimizer)
+    except Exception:
+        # A custom model may have no summary, a custom optimizer no config; neither
+        # is a reason to stop the training that is about to begin.
+        optimizer = {"class_name": type(model.optimizer).__name__}
+    inputs = getattr(model, "inputs", None) or []
+    return {
+        "status": "running",
+        "started": _now(),
+        "updated": _now(),
+        "model_name": model.name,
+        "model_summary": "\n".join(lines),
+        "layers": [layer.label for layer in measured_layers(model)],
+        "optimizer": _plain(optimizer),
+        "input_shapes": {tensor.name: str(tensor.shape) for tensor in inputs},
+        "versions": {
+            "keras_trainkit": keras_trainkit.__version__,
+            "keras": keras.version(),
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "measured": {
+            "updates": request.update_every,
+            "layers": request.layer_every,
+            "sample": request.sample,
+            "histograms": request.histograms,
+        },
+    }
+
+
+def _plain(value: Any) -> Any:
+    """The value with everything JSON has no word for as text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _add_dead_fractions(
+    record: TrainingRecord, step: MeasuredStep, place: dict[str, int]
+) -> None:
+    for label in step.replicas[0].units:
+        states = [replica.units[label] for replica in step.replicas]
+        active = np.any([state.numpy() for state in states], axis=0)
+        if not active.any() and not _was_read(record, label, place["epoch"]):
+            continue
+        dead = float(np.mean(~active))
+        record.add("dead_fraction", dead, layer=label, **place)
+        for state in states:
+            state.assign(np.zeros(len(active), bool))
+
+
+def _was_read(record: TrainingRecord, label: str, epoch: int) -> bool:
+    _, epochs, _ = record.values("zero_fraction", label)
+    return bool(len(epochs)) and epochs[-1] == epoch
+
+
+def _add_histograms(
+    record: TrainingRecord, step: MeasuredStep, place: dict[str, int]
+) -> None:
+    edges = [float("-inf"), *HISTOGRAM_EDGES, float("inf")]
+    for measure, label in step.replicas[0].histograms:
+        states = [replica.histograms[measure, label] for replica in step.replicas]
+        counts = np.sum([state.numpy() for state in states], axis=0)
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
+            if count:
+                name = f"{low:g}:{high:g}"
+                record.add(measure, count, layer=label, variable=name, **place)
+        for state in states:
+            state.assign(np.zeros(len(counts)))

@@ -1,0 +1,105 @@
+"""The state of a replica, and when its readings are due."""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from keras_trainkit.recording.columns import Column
+from keras_trainkit.recording.device import Ring, variable
+from keras_trainkit.recording.request import Request
+
+NEVER = 2**62
+# Steps with a loss that is not finite are read even when they are not due, so that
+# the first bad tensor is named with its step; after so many it is known.
+_ALARMS = 3
+
+
+@dataclasses.dataclass
+class Replica:
+    """The state of one replica on its device."""
+
+    device: str | None
+    step: Any
+    alarms: Any
+    alarmed: Any
+    intervals: dict[str, Any]
+    rings: dict[tuple[str, tuple[Column, ...]], Ring] = dataclasses.field(
+        default_factory=dict
+    )
+    units: dict[str, Any] = dataclasses.field(default_factory=dict)
+    histograms: dict[tuple[str, str], Any] = dataclasses.field(default_factory=dict)
+    captured: list[Any] | None = None
+    captured_structure: Any = None
+    captured_count: Any = None
+
+
+def new_replica(device: str | None, request: Request) -> Replica:
+    """Makes the state of a replica on its device."""
+    intervals = {}
+    for channel, every in (
+        ("updates", request.update_every),
+        ("layers", request.layer_every),
+    ):
+        if every is not None:
+            first = 1 if every == "auto" else every
+            intervals[channel] = variable(first, tf.int64, device)
+    return Replica(
+        device,
+        variable(0, tf.int64, device),
+        variable(0, tf.int64, device),
+        variable(False, tf.bool, device),
+        intervals,
+    )
+
+
+class Schedule:
+    """Says which readings are due in this step of a replica.
+
+    Args:
+        model: The model.
+        replica: The replica.
+    """
+
+    def __init__(self, model: Any, replica: Replica) -> None:
+        self.number = replica.step.read_value()
+        self._replica = replica
+        optimizer = getattr(model, "optimizer", None)
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        self._accumulated = getattr(inner, "gradient_accumulation_steps", None) or 1
+        self._iterations = None
+        if self._accumulated > 1:
+            self._iterations = tf.cast(tf.identity(inner.iterations.value), tf.int64)
+        self._loss: Any = None
+        self._due: dict[str, Any] = {}
+
+    def note_loss(self, loss: Any) -> None:
+        """Takes note of this step's loss, as soon as it is known."""
+        self._loss = loss
+
+    def is_due(self, channel: str) -> Any:
+        """Whether "updates" or "layers" are to be read, a boolean scalar."""
+        if channel not in self._due:
+            interval = self._replica.intervals[channel].read_value()
+            if self._iterations is None:
+                due = self.number % interval == 0
+            else:
+                # Only the step that applies the accumulated gradients updates.
+                count = self._accumulated
+                due = (self._iterations % count == count - 1) & (
+                    (self._iterations // count) % interval == 0
+                )
+            alarmed = self._replica.alarmed.read_value()
+            if self._loss is not None:
+                alarmed |= ~tf.math.is_finite(self._loss)
+            early = self._replica.alarms.read_value() < _ALARMS
+            self._due[channel] = due | (alarmed & early)
+        return self._due[channel]
+
+    def end_step(self) -> None:
+        """Counts the step."""
+        if self._loss is not None:
+            alarmed = ~tf.math.is_finite(self._loss)
+            self._replica.alarmed.assign(alarmed)
+            self._replica.alarms.assign_add(tf.cast(alarmed, tf.int64))
+        self._replica.step.assign_add(1)

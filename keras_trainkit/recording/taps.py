@@ -1,0 +1,255 @@
+"""Taps on a train step: they see its tensors while the step is being traced."""
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_trainkit.recording.layers import MeasuredLayer
+
+# Keras' losses read these attributes of a model's output, or the operation that
+# made it, instead of the output itself.
+_CARRIED = ("_keras_logits", "_keras_mask")
+_READ_THROUGH = ("Softmax", "Sigmoid")
+
+
+class StepTap:
+    """What one trace of the train step showed, in one replica.
+
+    Args:
+        loss: Called with each batch loss.
+        before_update: Called with the optimizer, the gradients and the variables
+            right before they are applied; `None` if updates are not wanted.
+        after_update: Called right after they were applied.
+        layers: Whether the layers' outputs and their gradients are wanted.
+    """
+
+    def __init__(
+        self,
+        loss: Callable[[Any], None],
+        before_update: Callable[[Any, list[Any], list[Any]], None] | None,
+        after_update: Callable[[], None],
+        layers: bool,
+    ) -> None:
+        self.activations: dict[str, list[Any]] = {}
+        self.activation_gradients: dict[str, list[Any]] = {}
+        self.layers: dict[str, MeasuredLayer] = {}
+        self.unreachable: set[str] = set()
+        self.has_loss = False
+        self._note_loss = loss
+        self.before_update = before_update
+        self.after_update = after_update
+        self._wants_layers = layers
+        self._graph = _current_graph()
+        self.updating = False
+
+    def reaches(self) -> bool:
+        """Whether a tensor made here can be used at the end of the step."""
+        return _current_graph() is self._graph
+
+    def output(self, layer: MeasuredLayer, outputs: Any) -> Any:
+        """Takes note of a layer's output and returns what takes its place."""
+        if not self._wants_layers:
+            return outputs
+        if isinstance(outputs, dict):
+            return {
+                key: self._tensor(layer, f"{layer.label}.{key}", value)
+                for key, value in outputs.items()
+            }
+        if isinstance(outputs, (list, tuple)):
+            # A recurrent layer's states follow its output; the output is measured.
+            first = [self._tensor(layer, layer.label, outputs[0])] if outputs else []
+            rest = list(outputs[1:])
+            if isinstance(outputs, list):
+                return first + rest
+            if hasattr(outputs, "_fields"):
+                return type(outputs)(*first, *rest)
+            return tuple(first + rest)
+        return self._tensor(layer, layer.label, outputs)
+
+    def loss(self, value: Any) -> None:
+        """Takes note of a batch loss."""
+        if self.reaches() and value is not None:
+            self.has_loss = True
+            self._note_loss(value)
+
+    def gradient_arrived(self, label: str, gradient: Any) -> None:
+        """Takes note of the gradient of the loss by a layer's output."""
+        if self.reaches():
+            self.activation_gradients.setdefault(label, []).append(gradient)
+
+    def _tensor(self, layer: MeasuredLayer, label: str, value: Any) -> Any:
+        if not isinstance(value, tf.Tensor) or not value.dtype.is_floating:
+            return value
+        if not self.reaches():
+            self.unreachable.add(label)
+            return value
+        self.activations.setdefault(label, []).append(value)
+        self.layers[label] = layer
+        return self._with_gradient_tap(label, value)
+
+    def _with_gradient_tap(self, label: str, value: Any) -> Any:
+        carried = {
+            name: getattr(value, name) for name in _CARRIED if hasattr(value, name)
+        }
+        logits = carried.get("_keras_logits")
+        if logits is not None:
+            # The loss goes on from the logits, so there the gradient arrives.
+            value = tf.identity(value)
+            carried["_keras_logits"] = self._watched(label, logits)
+        elif self._graph is not None and value.op.type in _READ_THROUGH:
+            return value
+        else:
+            value = self._watched(label, value)
+        for name, attribute in carried.items():
+            setattr(value, name, attribute)
+        return value
+
+    def _watched(self, label: str, value: Any) -> Any:
+        # TensorFlow keeps custom gradients for the life of the process: they may
+        # not keep the graph alive with them.
+        tap = weakref.ref(self)
+
+        @tf.custom_gradient
+        def identity(tensor: Any) -> Any:
+            def gradient(upstream: Any) -> Any:
+                listener = tap()
+                if listener is not None:
+                    listener.gradient_arrived(label, upstream)
+                return upstream
+
+            return tf.identity(tensor), gradient
+
+        return identity(value)
+
+
+class Taps:
+    """Patches a model for as long as its train step is traced.
+
+    Replica threads enter and leave in any order, so entries are counted, and each
+    thread has a tap of its own.
+
+    Args:
+        model: The model.
+        layers: The layers whose outputs are tapped.
+    """
+
+    def __init__(self, model: Any, layers: list[MeasuredLayer]) -> None:
+        self._model = model
+        self._layers = layers
+        self._lock = threading.Lock()
+        self._entered = 0
+        self._patched: list[tuple[Any, str]] = []
+        self._local = threading.local()
+
+    def enter(self, tap: StepTap) -> None:
+        """Starts to show this thread's tensors to a tap."""
+        self._local.tap = tap
+        with self._lock:
+            self._entered += 1
+            if self._entered == 1:
+                self._install()
+
+    def leave(self) -> None:
+        """Ends what `enter` began."""
+        self._local.tap = None
+        with self._lock:
+            self._entered -= 1
+            if not self._entered:
+                self._remove()
+
+    def _install(self) -> None:
+        for layer in self._layers:
+            self._patch(layer.layer, "call", self._call_of(layer))
+        self._patch(self._model, "compute_loss", self._compute_loss)
+        for metric in self._model.metrics:
+            # A custom train step that computes its loss itself reports it here.
+            if metric.name == "loss" and isinstance(metric, keras.metrics.Mean):
+                self._patch(metric, "update_state", self._update_loss)
+        for optimizer in optimizers_of(self._model):
+            self._patch(optimizer, "apply", self._apply_of(optimizer))
+
+    def _remove(self) -> None:
+        while self._patched:
+            owner, name = self._patched.pop()
+            owner.__dict__.pop(name, None)
+
+    def _patch(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        # Around Keras' attribute tracking, which would take the patch for state.
+        if name not in owner.__dict__:
+            owner.__dict__[name] = make(getattr(owner, name))
+            self._patched.append((owner, name))
+
+    def _call_of(self, layer: MeasuredLayer) -> Callable[[Any], Any]:
+        def patch(original: Any) -> Any:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                outputs = original(*args, **kwargs)
+                tap = getattr(self._local, "tap", None)
+                return outputs if tap is None else tap.output(layer, outputs)
+
+            return call
+
+        return patch
+
+    def _compute_loss(self, original: Any) -> Any:
+        def compute_loss(*args: Any, **kwargs: Any) -> Any:
+            loss = original(*args, **kwargs)
+            tap = getattr(self._local, "tap", None)
+            if tap is not None:
+                tap.loss(loss)
+            return loss
+
+        return compute_loss
+
+    def _update_loss(self, original: Any) -> Any:
+        def update_state(values: Any, *args: Any, **kwargs: Any) -> Any:
+            tap = getattr(self._local, "tap", None)
+            if tap is not None and not tap.has_loss:
+                tap.loss(tf.reduce_mean(values))
+            return original(values, *args, **kwargs)
+
+        return update_state
+
+    def _apply_of(self, optimizer: Any) -> Callable[[Any], Any]:
+        def patch(original: Any) -> Any:
+            def apply(grads: Any, trainable_variables: Any = None) -> Any:
+                tap = getattr(self._local, "tap", None)
+                if (
+                    tap is None
+                    or tap.updating
+                    or tap.before_update is None
+                    or trainable_variables is None
+                    or not tap.reaches()
+                ):
+                    return original(grads, trainable_variables)
+                grads, variables = list(grads), list(trainable_variables)
+                tap.updating = True
+                try:
+                    tap.before_update(optimizer, grads, variables)
+                    result = original(grads, variables)
+                    tap.after_update()
+                finally:
+                    tap.updating = False
+                return result
+
+            return apply
+
+        return patch
+
+
+def optimizers_of(model: Any) -> list[Any]:
+    """All optimizers a train step may use, those of a custom one included."""
+    values = [getattr(model, "optimizer", None), *vars(model).values()]
+    found = {
+        id(value): value
+        for value in values
+        if isinstance(value, keras.optimizers.Optimizer)
+    }
+    return list(found.values())
+
+
+def _current_graph() -> Any:
+    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()

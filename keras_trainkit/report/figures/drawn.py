@@ -1,0 +1,127 @@
+"""Turns the plain data of a figure into a Plotly figure for notebooks."""
+
+from typing import TYPE_CHECKING, Any
+
+from keras_trainkit.report.figures.mosaics import Mosaic
+from keras_trainkit.report.figures.specification import (
+    Choice,
+    Specification,
+    decode,
+    plain,
+)
+from keras_trainkit.report.theme import LIGHT, TEMPLATE, resolve
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_HEIGHT = 420
+
+
+def figure(specification: Specification | None, what: str) -> "Figure":
+    """Makes a Plotly figure, or an empty one that says that `what` is missing."""
+    if specification is None:
+        return _empty(what)
+    layout: dict[str, Any] = {
+        "title": {"text": plain(specification.title)},
+        "height": _HEIGHT,
+        **specification.layout,
+    }
+    layout["margin"] = {"t": 96}
+    if specification.choice is not None:
+        layout |= _control(specification.choice, specification)
+    return _figure(specification.traces, layout)
+
+
+def mosaic_figure(mosaics: list[Mosaic]) -> "Figure":
+    """Makes a Plotly figure that shows one picture at a time."""
+    if not mosaics:
+        return _empty("filters")
+    last = mosaics[-1]
+    hidden = {"visible": False, "constrain": "domain"}
+    steps = [
+        {
+            "label": str(mosaic.epoch),
+            "method": "relayout",
+            "args": [{"images[0].source": mosaic.address}],
+        }
+        for mosaic in mosaics
+    ]
+    layout = {
+        "title": {"text": "Filters of the first layer"},
+        "height": _HEIGHT,
+        "xaxis": {**hidden, "range": [0, last.width]},
+        "yaxis": {**hidden, "range": [last.height, 0], "scaleanchor": "x"},
+        "images": [
+            {
+                "source": last.address,
+                "xref": "x",
+                "yref": "y",
+                "x": 0,
+                "y": 0,
+                "sizex": last.width,
+                "sizey": last.height,
+                "sizing": "stretch",
+            }
+        ],
+        "sliders": [
+            {
+                "steps": steps,
+                "active": len(steps) - 1,
+                "currentvalue": {"prefix": "Epoch "},
+            }
+        ],
+    }
+    return _figure([], layout)
+
+
+def _control(choice: Choice, specification: Specification) -> dict[str, Any]:
+    steps = [
+        {
+            "label": plain(option["label"]),
+            "method": "update",
+            "args": [_changes(option, specification), option.get("layout", {})],
+        }
+        for option in choice.options
+    ]
+    if choice.slider:
+        return {"sliders": [{"steps": steps, "active": choice.selected}]}
+    place = {"x": 1, "xanchor": "right", "y": 1.04, "yanchor": "bottom"}
+    return {"updatemenus": [{"buttons": steps, "active": choice.selected, **place}]}
+
+
+def _changes(option: dict[str, Any], specification: Specification) -> dict[str, Any]:
+    if "traces" not in option:
+        # Plotly unpacks arrays in traces, but not in the steps of a control.
+        return {
+            name: [_unpacked(value) for value in values]
+            for name, values in option["data"].items()
+        }
+    shown = set(option["traces"])
+    rest = set(specification.rest)
+    return {
+        "visible": [
+            ("legendonly" if index in rest else True) if index in shown else False
+            for index in range(len(specification.traces))
+        ]
+    }
+
+
+def _unpacked(value: Any) -> Any:
+    return decode(value).tolist() if isinstance(value, dict) else value
+
+
+def _empty(what: str) -> "Figure":
+    hidden = {"visible": False}
+    text = f"The record holds no {what}."
+    annotation = {"text": text, "showarrow": False, "x": 0.5, "y": 0.5}
+    annotation |= {"xref": "paper", "yref": "paper"}
+    return _figure([], {"xaxis": hidden, "yaxis": hidden, "annotations": [annotation]})
+
+
+def _figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> "Figure":
+    from plotly.graph_objects import Figure
+
+    return Figure(
+        resolve(traces, LIGHT),
+        {"template": resolve(TEMPLATE, LIGHT), **resolve(layout, LIGHT)},
+    )

@@ -1,0 +1,91 @@
+"""Histograms of activations and of their gradients, epoch by epoch."""
+
+from typing import Any
+
+import numpy as np
+
+from keras_trainkit.record import Series
+from keras_trainkit.report.figures.specification import (
+    Choice,
+    Specification,
+    encode,
+)
+from keras_trainkit.report.readings import Readings
+
+_MEASURES = {
+    "activation_histogram": "Activations",
+    "activation_gradient_histogram": "Gradients",
+}
+_EPOCHS = 60
+
+
+def edges(series: Series) -> tuple[float, float]:
+    """Left and right edge of the bin that a histogram's series counts."""
+    left, _, right = series.variable.partition(":")
+    return float(left), float(right)
+
+
+def draw(readings: Readings) -> Specification | None:
+    """Draws one heat map a layer and tensor, chosen by the reader."""
+    by_place: dict[tuple[str, str], list[Series]] = {}
+    for measure in _MEASURES:
+        for series in readings.select(measure):
+            by_place.setdefault((measure, series.layer), []).append(series)
+    if not by_place:
+        return None
+    options = [
+        _option(readings, f"{_MEASURES[measure]} of {layer}", sorted(chosen, key=edges))
+        for (measure, layer), chosen in by_place.items()
+    ]
+    trace = {
+        "type": "heatmap",
+        "colorscale": [[0, "@surface"], [1, "@train"]],
+        "colorbar": {"title": {"text": "Share"}, "thickness": 12, "outlinewidth": 0},
+        "hovertemplate": "epoch %{x}<br>%{y}<br>share %{z:.3g}<extra></extra>",
+        **{name: values[0] for name, values in options[0]["data"].items()},
+    }
+    return Specification(
+        name="histograms",
+        title="Histograms over the epochs",
+        caption="How the values of a layer are distributed; one column an epoch, "
+        "strong where most values lie. A column that collapses into one bin says "
+        "that the layer no longer tells its inputs apart.",
+        traces=[trace],
+        layout={
+            "xaxis": {"title": {"text": "Epoch (the first is 0)"}},
+            "yaxis": {"title": {"text": "Value"}, "type": "category", "nticks": 12},
+        },
+        choice=Choice("Tensor", options) if len(options) > 1 else None,
+    )
+
+
+def _option(readings: Readings, words: str, chosen: list[Series]) -> dict[str, Any]:
+    epochs = np.unique(
+        np.concatenate([readings.arrays(series)[1] for series in chosen])
+    )
+    if len(epochs) > _EPOCHS:
+        places = np.linspace(0, len(epochs) - 1, _EPOCHS).round().astype(int)
+        epochs = epochs[places]
+    counts = np.array([readings.at_epochs(series, epochs) for series in chosen])
+    counts = np.where(np.isfinite(counts), counts, 0.0)
+    totals = counts.sum(axis=0)
+    share = (counts / np.where(totals > 0, totals, 1.0)).astype(np.float32)
+    names = [_interval(*edges(series)) for series in chosen]
+    return {
+        "label": words,
+        "data": {
+            "x": [encode(epochs)],
+            "y": [names],
+            "z": [encode(share)],
+        },
+    }
+
+
+def _interval(left: float, right: float) -> str:
+    if left == right:
+        return f"{left:.2g}"
+    if left == -np.inf:
+        return f"below {right:.2g}"
+    if right == np.inf:
+        return f"above {left:.2g}"
+    return f"{left:.2g} to {right:.2g}"

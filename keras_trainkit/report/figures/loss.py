@@ -1,0 +1,66 @@
+"""The loss of every step."""
+
+import numpy as np
+
+from keras_trainkit.record import Series
+from keras_trainkit.report.decimation import decimate, smooth
+from keras_trainkit.report.figures.lines import marks
+from keras_trainkit.report.figures.specification import Specification, encode
+from keras_trainkit.report.readings import Readings
+
+
+def draw(readings: Readings) -> Specification | None:
+    """Draws every batch's loss, pale, and its running mean over it."""
+    steps, _, values = readings.arrays(Series("loss"))
+    if not len(steps):
+        return None
+    x, y = decimate(steps, values)
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines" if len(x) > 40 else "lines+markers",
+            "name": "each batch",
+            "x": encode(x),
+            "y": encode(y),
+            "line": {"width": 1, "color": "@train_faint"},
+            "hovertemplate": "step %{x}: %{y:.4g}<extra>batch</extra>",
+        }
+    ]
+    x, y, window = smooth(steps, values)
+    if len(x):
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "smoothed",
+                "x": encode(x),
+                "y": encode(y),
+                "line": {"width": 2.4, "color": "@train"},
+                "hovertemplate": f"around step %{{x}}: %{{y:.4g}}"
+                f"<extra>mean of {window} steps</extra>",
+            }
+        )
+    traces += marks("the loss", steps, values)
+    return Specification(
+        name="loss",
+        title="Loss of each batch",
+        caption="Falls fast, then ever more slowly, when the learning rate is good; "
+        "climbs when it is too high. The pale line is what each batch gave, the "
+        "strong one its running mean.",
+        traces=traces,
+        layout={
+            "xaxis": {"title": {"text": "Step"}, "rangemode": "nonnegative"},
+            "yaxis": {
+                "title": {"text": "Loss"},
+                "type": "log" if _spans_decades(values) else "linear",
+            },
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+        },
+        logarithmic="yaxis",
+        wide=True,
+    )
+
+
+def _spans_decades(values: np.ndarray) -> bool:
+    finite = values[np.isfinite(values)]
+    return bool(len(finite)) and bool(0 < finite.min() * 200 < finite.max())

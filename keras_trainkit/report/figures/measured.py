@@ -1,0 +1,49 @@
+"""A figure whose reader chooses one of several measures."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from keras_trainkit.report.figures.lines import layer_lines
+from keras_trainkit.report.figures.specification import Choice, Specification
+from keras_trainkit.report.readings import Readings
+
+
+def draw_measures(
+    readings: Readings,
+    measures: Mapping[str, str],
+    badness: Callable[[float], float],
+    logarithmic: bool = False,
+    **about: Any,
+) -> Specification | None:
+    """Draws the lines of the first measure recorded, the others by choice.
+
+    Args:
+        readings: The record.
+        measures: What the reader chooses, by the name of the measure.
+        badness: See `layer_lines`.
+        logarithmic: Whether the values need a logarithmic axis.
+        **about: Name, title, caption, layout of the specification.
+    """
+    traces: list[dict[str, Any]] = []
+    rest: list[int] = []
+    options: list[dict[str, Any]] = []
+    for measure, words in measures.items():
+        chosen = readings.select(measure)
+        if not chosen:
+            continue
+        more, demanded, _, _ = layer_lines(readings, chosen, badness, logarithmic)
+        if options:
+            for trace in more:
+                trace["visible"] = False
+        start = len(traces)
+        rest += [start + index for index in demanded]
+        traces += more
+        options.append({"label": words, "traces": list(range(start, len(traces)))})
+    if not options:
+        return None
+    about["layout"] = {
+        "xaxis": {"title": {"text": "Step"}, "rangemode": "nonnegative"},
+        **about["layout"],
+    }
+    choice = Choice("Measure", options) if len(options) > 1 else None
+    return Specification(traces=traces, rest=rest, choice=choice, **about)

@@ -1,0 +1,47 @@
+"""The learning rate."""
+
+import numpy as np
+
+from keras_trainkit.record import Series
+from keras_trainkit.report.decimation import decimate
+from keras_trainkit.report.figures.lines import marks
+from keras_trainkit.report.figures.specification import Specification, encode
+from keras_trainkit.report.readings import Readings
+
+
+def draw(readings: Readings) -> Specification | None:
+    """Draws the learning rate of every step."""
+    steps, _, values = readings.arrays(Series("learning_rate"))
+    if not len(steps):
+        return None
+    x, y = decimate(steps, values)
+    return Specification(
+        name="learning-rate",
+        title="Learning rate",
+        caption="What the optimizer was told, after its schedule and callbacks.",
+        traces=[
+            {
+                "type": "scatter",
+                "mode": "lines" if len(x) > 40 else "lines+markers",
+                "name": "learning rate",
+                "x": encode(x),
+                "y": encode(y),
+                "line": {"width": 2, "color": "@train"},
+                "hovertemplate": "step %{x}: %{y:.4g}<extra></extra>",
+                "showlegend": False,
+            },
+            *marks("the learning rate", steps, values),
+        ],
+        layout={
+            "xaxis": {"title": {"text": "Step"}, "rangemode": "nonnegative"},
+            "yaxis": {"title": {"text": "Learning rate"}, "range": _range(values)},
+        },
+        logarithmic="yaxis",
+    )
+
+
+def _range(values: np.ndarray) -> list[float] | None:
+    """From 0, so that a small change does not look like a fall."""
+    highest = float(np.max(values, initial=0.0, where=np.isfinite(values)))
+    lowest = float(np.min(values, initial=0.0, where=np.isfinite(values)))
+    return [1.08 * lowest, 1.08 * highest] if highest > 0 else None

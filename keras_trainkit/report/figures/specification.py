@@ -1,0 +1,118 @@
+"""A figure as plain data: what the page embeds and Plotly draws."""
+
+import base64
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+LONGEST = 26
+_TYPES = {"f4": "<f4", "f8": "<f8", "i4": "<i4"}
+
+
+@dataclasses.dataclass
+class Choice:
+    """A control that shows one of several states of a figure.
+
+    Args:
+        label: What is chosen, e.g. "Epoch".
+        options: One dictionary a state: its `label` and either `traces`, the
+            indices shown, or `data`, attributes by name with one value a trace;
+            `layout` changes may come with both.
+        selected: Index of the state the figure starts in.
+        slider: Whether the options are points on a scale rather than names.
+    """
+
+    label: str
+    options: list[dict[str, Any]]
+    selected: int = 0
+    slider: bool = False
+
+
+@dataclasses.dataclass
+class Specification:
+    """One figure.
+
+    Args:
+        name: Identifier, unique in the page.
+        title: Heading.
+        caption: How to read it, one or two sentences.
+        traces: Plotly traces as dictionaries.
+        layout: Plotly layout, on top of the shared template.
+        rest: Indices of the traces shown only on demand.
+        choice: A control beside the figure, if it has states.
+        logarithmic: Name of an axis that the reader may switch between linear and
+            logarithmic; "" for none.
+        wide: Whether it takes the full width of a wide page.
+    """
+
+    name: str
+    title: str
+    caption: str
+    traces: list[dict[str, Any]]
+    layout: dict[str, Any]
+    rest: list[int] = dataclasses.field(default_factory=list)
+    choice: Choice | None = None
+    logarithmic: str = ""
+    wide: bool = False
+
+
+def encode(values: Any) -> dict[str, str]:
+    """Packs an array as Plotly reads it fastest, without loss.
+
+    Args:
+        values: Numbers, shape `(n,)` or `(rows, n)`; NaN and infinity allowed.
+
+    Returns:
+        A typed array specification; 4 bytes a number where these are exact.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind in "iu":
+        small = not array.size or np.abs(array).max() < 2**31
+        kind = "i4" if small else "f8"
+    else:
+        with np.errstate(over="ignore"):
+            single = array.astype(np.float32)
+        exact = (single == array) | (array != array)
+        kind = "f4" if exact.all() else "f8"
+    packed = {
+        "dtype": kind,
+        "bdata": base64.b64encode(array.astype(_TYPES[kind]).tobytes()).decode("ascii"),
+    }
+    if array.ndim == 2:
+        packed["shape"] = f"{array.shape[0]}, {array.shape[1]}"
+    return packed
+
+
+def decode(packed: dict[str, str]) -> np.ndarray:
+    """Unpacks what `encode` packed."""
+    data = base64.b64decode(packed["bdata"])
+    array = np.frombuffer(data, _TYPES[packed["dtype"]])
+    if "shape" in packed:
+        rows, columns = packed["shape"].split(",")
+        array = array.reshape(int(rows), int(columns))
+    return array
+
+
+def plain(text: str) -> str:
+    """Escapes a name for Plotly, which reads text as a little HTML."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # A dollar sign at both ends would ask for TeX.
+    return text.replace("$", "&#36;")
+
+
+def short(text: str, length: int = LONGEST) -> str:
+    """Shortens a name in its middle: both ends of layer names tell them apart."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) // 2
+    return f"{text[:head]}…{text[head + 1 - length :]}"
+
+
+def number(value: float) -> str:
+    """Writes a number for a reader: three digits, NaN and infinity by name."""
+    if np.isnan(value):
+        return "NaN"
+    if np.isinf(value):
+        return "infinity" if value > 0 else "-infinity"
+    return f"{value:.3g}"

@@ -1,0 +1,180 @@
+"""How activations and gradients spread from the first layer to the last."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_trainkit.record import Series
+from keras_trainkit.report.figures.specification import (
+    Choice,
+    Specification,
+    encode,
+    plain,
+    short,
+)
+from keras_trainkit.report.readings import Readings
+
+_MEASURES = (
+    "activation_mean",
+    "activation_std",
+    "activation_gradient_std",
+)
+_EPOCHS = 40
+_NAMES_SHOWN = 24
+
+
+def draw(readings: Readings) -> Specification | None:
+    """Draws mean and standard deviation layer by layer, epoch by epoch."""
+    recorded = {
+        measure: {series.layer: series for series in readings.select(measure)}
+        for measure in _MEASURES
+    }
+    layers = [
+        layer
+        for layer in readings.layers
+        if any(layer in of_layer for of_layer in recorded.values())
+    ]
+    if not layers:
+        return None
+    epochs = _epochs(readings, recorded)
+    tables = {
+        measure: _table(readings, of_layer, layers, epochs)
+        for measure, of_layer in recorded.items()
+    }
+    options: list[dict[str, Any]] = [
+        {
+            "label": f"epoch {epoch}",
+            "data": {
+                "y": [encode(tables[measure][row]) for measure in _MEASURES],
+                "error_y.array": [
+                    encode(tables["activation_std"][row]),
+                    None,
+                    None,
+                ],
+            },
+        }
+        for row, epoch in enumerate(epochs)
+    ]
+    return Specification(
+        name="layer-spread",
+        title="Activations and gradients, first layer to last",
+        caption="Above, the mean activation of each layer with one standard deviation "
+        "either way; below, the standard deviations on a logarithmic axis, where a "
+        "healthy network is nearly flat. Each value is the last reading of its epoch.",
+        traces=_traces(layers, options[-1]["data"]),
+        layout=_layout(layers, tables),
+        choice=Choice("Epoch", options, selected=len(options) - 1, slider=True)
+        if len(options) > 1
+        else None,
+        wide=True,
+    )
+
+
+def _traces(layers: Sequence[str], data: dict[str, Any]) -> list[dict[str, Any]]:
+    shared = {
+        "type": "scatter",
+        "x": encode(np.arange(len(layers))),
+        "text": [plain(layer) for layer in layers],
+        "marker": {"size": 6},
+    }
+    hover = "%{text}<br>%{y:.3g}<extra>"
+    return [
+        {
+            **shared,
+            "mode": "markers",
+            "name": "activation, mean ± deviation",
+            "y": data["y"][0],
+            "error_y": {
+                "type": "data",
+                "array": data["error_y.array"][0],
+                "color": "@train_faint",
+                "thickness": 3,
+                "width": 0,
+            },
+            "marker": {"size": 7, "color": "@train"},
+            "hovertemplate": hover + "mean activation</extra>",
+            "yaxis": "y",
+        },
+        {
+            **shared,
+            "mode": "lines+markers",
+            "name": "activation, deviation",
+            "y": data["y"][1],
+            "line": {"color": "@train", "width": 2},
+            "hovertemplate": hover + "deviation of activations</extra>",
+            "yaxis": "y2",
+        },
+        {
+            **shared,
+            "mode": "lines+markers",
+            "name": "gradient, deviation",
+            "y": data["y"][2],
+            "line": {"color": "@validation", "width": 2},
+            "hovertemplate": hover + "deviation of gradients</extra>",
+            "yaxis": "y2",
+        },
+    ]
+
+
+def _layout(layers: Sequence[str], tables: dict[str, np.ndarray]) -> dict[str, Any]:
+    stride = -(-len(layers) // _NAMES_SHOWN)
+    named = range(0, len(layers), stride)
+    return {
+        "xaxis": {
+            "tickmode": "array",
+            "tickvals": list(named),
+            "ticktext": [plain(short(layers[index], 18)) for index in named],
+            "tickangle": -40 if len(layers) > 6 else 0,
+            "range": [-0.6, len(layers) - 0.4],
+            "anchor": "y2",
+        },
+        "yaxis": {
+            "title": {"text": "Activation"},
+            "domain": [0.56, 1],
+            "zeroline": True,
+            "zerolinecolor": "@axis",
+        },
+        "yaxis2": {
+            "title": {"text": "Deviation"},
+            "type": "log",
+            "domain": [0, 0.48],
+            "range": _decades(tables),
+        },
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    }
+
+
+def _decades(tables: dict[str, np.ndarray]) -> list[float]:
+    """One range for all epochs, so that the eye can compare them."""
+    both = np.concatenate(
+        [tables["activation_std"].ravel(), tables["activation_gradient_std"].ravel()]
+    )
+    both = both[np.isfinite(both) & (both > 1e-12)]
+    if not len(both):
+        return [-3.0, 1.0]
+    return [float(np.log10(both.min())) - 0.3, float(np.log10(both.max())) + 0.3]
+
+
+def _epochs(readings: Readings, recorded: dict[str, dict[str, Series]]) -> list[int]:
+    """Epochs to choose from: all, or evenly spaced ones with the first and last."""
+    first = next(series for of in recorded.values() for series in of.values())
+    epochs = np.unique(readings.arrays(first)[1])
+    if len(epochs) > _EPOCHS:
+        places = np.linspace(0, len(epochs) - 1, _EPOCHS).round().astype(int)
+        epochs = epochs[places]
+    return [int(epoch) for epoch in epochs]
+
+
+def _table(
+    readings: Readings,
+    of_layer: dict[str, Series],
+    layers: Sequence[str],
+    epochs: Sequence[int],
+) -> np.ndarray:
+    """Last reading of each epoch, shape `(epochs, layers)`; NaN where there is none."""
+    table = np.full((len(epochs), len(layers)), np.nan)
+    for column, layer in enumerate(layers):
+        if layer in of_layer:
+            table[:, column] = readings.at_epochs(of_layer[layer], epochs)
+    return table

@@ -1,0 +1,26 @@
+"""Units that never speak, seldom speak, or always shout."""
+
+from keras_trainkit.report.figures.measured import draw_measures
+from keras_trainkit.report.figures.specification import Specification
+from keras_trainkit.report.readings import Readings
+
+_MEASURES = {
+    "dead_fraction": "Dead units",
+    "zero_fraction": "Activations at zero",
+    "saturated_fraction": "Activations at their bounds",
+}
+
+
+def draw(readings: Readings) -> Specification | None:
+    """Draws the dead, zero and saturated fractions of the layers."""
+    return draw_measures(
+        readings,
+        _MEASURES,
+        badness=float,
+        name="silent-units",
+        title="Dead, silent and saturated units",
+        caption="Zeros are normal: a sparse ReLU layer has half to three quarters of "
+        "them. A dead unit is silent on every batch of an epoch and learns nothing; "
+        "a saturated one passes hardly any gradient back.",
+        layout={"yaxis": {"title": {"text": "Fraction"}, "range": [-0.03, 1.03]}},
+    )

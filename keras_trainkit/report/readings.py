@@ -1,0 +1,131 @@
+"""What the figures and the summary read from a record, each series read once."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from keras_trainkit.record import (
+    EPOCH_MEASURES,
+    STEP_MEASURES,
+    Series,
+    TrainingRecord,
+)
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class Readings:
+    """A record as the report reads it.
+
+    Args:
+        record: The record; it may still grow, but not while it is being read here.
+    """
+
+    def __init__(self, record: TrainingRecord) -> None:
+        self.record = record
+        self._arrays: dict[Series, Arrays] = {}
+        self._latest: dict[Series, float] = {}
+
+    @classmethod
+    def of(cls, record: "TrainingRecord | Readings") -> "Readings":
+        """Returns `record` itself if it has been wrapped before."""
+        return record if isinstance(record, cls) else cls(record)  # type: ignore[arg-type]
+
+    @cached_property
+    def _by_measure(self) -> dict[str, list[Series]]:
+        groups: dict[str, list[Series]] = {}
+        for series in self.record.series:
+            groups.setdefault(series.measure, []).append(series)
+        return groups
+
+    def select(self, measure: str) -> Sequence[Series]:
+        """All series of a measure."""
+        return self._by_measure.get(measure, ())
+
+    def arrays(self, series: Series) -> Arrays:
+        """Steps, epochs and values of a series."""
+        if series not in self._arrays:
+            self._arrays[series] = self.record.values(*series)
+        return self._arrays[series]
+
+    def latest(self, series: Series) -> float:
+        """The present value of a series, one of its readings.
+
+        That is its last reading if this is not finite or the only one of its epoch,
+        else the (lower) median of the finite ones of the last epoch; NaN if there
+        are none.
+        """
+        if series not in self._latest:
+            self._latest[series] = _latest(self.arrays(series))
+        return self._latest[series]
+
+    def at_epochs(self, series: Series, wanted: Sequence[int]) -> np.ndarray:
+        """The last reading within each of some epochs, NaN where there is none."""
+        _, epochs, values = self.arrays(series)
+        if not len(epochs):
+            return np.full(len(wanted), np.nan)
+        if (epochs[1:] < epochs[:-1]).any():  # a later `fit` counted from 0 again
+            order = np.argsort(epochs, kind="stable")
+            epochs, values = epochs[order], values[order]
+        rows = np.searchsorted(epochs, wanted, side="right") - 1
+        return np.where((rows >= 0) & (epochs[rows] == wanted), values[rows], np.nan)
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """All layers, in the order of the model, then others that were recorded."""
+        listed = self.record.metadata.get("layers")
+        names = [str(name) for name in listed] if isinstance(listed, list) else []
+        return tuple(dict.fromkeys([*names, *self.record.layers]))
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics recorded once an epoch, the loss first.
+
+        `val_` and `train_…_eval` readings belong to the metric they measure.
+        """
+        names: dict[str, None] = {}
+        for measure in self._by_measure:
+            if measure in STEP_MEASURES or measure in EPOCH_MEASURES:
+                continue
+            if self._by_measure[measure][0].layer:
+                continue
+            name = measure
+            if name.startswith("val_"):
+                name = name.removeprefix("val_")
+            elif name.startswith("train_") and name.endswith("_eval"):
+                name = name.removeprefix("train_").removesuffix("_eval")
+            elif name.removeprefix("epoch_") in STEP_MEASURES:
+                name = name.removeprefix("epoch_")
+            names[name] = None
+        names.pop("learning_rate", None)  # it has a figure of its own
+        return tuple(sorted(names, key=lambda name: name != "loss"))
+
+    def training_series(self, metric: str) -> tuple[Series | None, bool]:
+        """Where the training side of a metric is found.
+
+        Returns:
+            The series, `None` if there is none, and whether it was measured in
+            evaluation mode, which alone compares fairly with validation.
+        """
+        for name, evaluated in (
+            (f"train_{metric}_eval", True),
+            (f"epoch_{metric}" if metric in STEP_MEASURES else metric, False),
+        ):
+            if name in self._by_measure:
+                return Series(name), evaluated
+        return None, False
+
+    def validation_series(self, metric: str) -> Series | None:
+        """Where the validation side of a metric is found, if anywhere."""
+        name = f"val_{metric}"
+        return Series(name) if name in self._by_measure else None
+
+
+def _latest(arrays: Arrays) -> float:
+    _, epochs, values = arrays
+    if not len(values) or not np.isfinite(values[-1]):
+        return float(values[-1]) if len(values) else np.nan
+    last = values[epochs == epochs[-1]]
+    last = np.sort(last[np.isfinite(last)])
+    return float(last[(len(last) - 1) // 2])

@@ -1,0 +1,152 @@
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from keras_trainkit.finding import Finding
+from keras_trainkit.record import TrainingRecord
+from keras_trainkit.report import write
+from keras_trainkit.report.page import _plotly
+from tests.report.records import (
+    HOSTILE,
+    empty_record,
+    full_record,
+    hostile_record,
+    sick_record,
+)
+
+RECORDS = {
+    "full": full_record,
+    "empty": empty_record,
+    "hostile": hostile_record,
+    "sick": sick_record,
+    "one row": lambda: full_record(layers=2, epochs=1, steps_per_epoch=1),
+}
+
+
+def page_of(record, tmp_path, **arguments):
+    path = write(record, tmp_path / "report.html", **arguments)
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_page_is_whole_for(name, tmp_path):
+    page = page_of(RECORDS[name](), tmp_path)
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.rstrip().endswith("</html>")
+    assert os.listdir(tmp_path) == ["report.html"]
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_page_names_no_address_to_fetch(name, tmp_path):
+    page = page_of(RECORDS[name](), tmp_path)
+    ours = page.replace(_plotly().decode(), "")
+    assert len(ours) < len(page) - 1_000_000
+    attributes = re.findall(r"<[a-z][^>]*?\s(?:src|href|action|data)=\"([^\"]*)", ours)
+    assert all(address.startswith("data:image/png;") for address in attributes)
+    for forbidden in ("url(", "@import", "<link", "<iframe", "fetch(", 'http-equiv="r'):
+        assert forbidden not in ours
+    assert "Content-Security-Policy\" content=\"default-src 'none'" in page
+
+
+def test_page_escapes_every_name(tmp_path):
+    finding = Finding(HOSTILE, HOSTILE, evidence={HOSTILE: HOSTILE}, advice=HOSTILE)
+    page = page_of(hostile_record(), tmp_path, findings=[finding], title=HOSTILE)
+    ours = page.replace(_plotly().decode(), "")
+    assert HOSTILE not in ours
+    assert "<img src=x" not in ours
+    assert ours.count("</script>") == 4
+    assert 'onmouseover="' not in ours
+    assert "%{x} {{ 7 * 7 }} ${y}</th>" in ours
+
+
+def test_page_says_whether_training_goes_on(tmp_path):
+    record = full_record(layers=1, epochs=1)
+    live = page_of(record, tmp_path, live=True)
+    assert 'data-live="10"' in live
+    assert "running" in live
+    assert 'data-live="10"' not in page_of(record, tmp_path)
+
+
+def test_page_shows_findings_gravest_first(tmp_path):
+    findings = [
+        Finding("Mild.", severity="info"),
+        Finding(
+            "Grave.", severity="error", evidence={"loss": 8.123456}, confidence=0.5
+        ),
+        Finding("Odd.", severity="warning", advice="Do this."),
+    ]
+    page = page_of(empty_record(), tmp_path, findings=findings)
+    assert page.index("Grave.") < page.index("Odd.") < page.index("Mild.")
+    assert "8.12<" in page
+    assert "Confidence 50 %" in page
+    assert "Do this." in page
+
+
+def test_page_without_findings_does_not_claim_health(tmp_path):
+    assert "not that all is well" in page_of(full_record(layers=1), tmp_path)
+
+
+def test_page_names_what_the_record_lacks(tmp_path):
+    page = page_of(empty_record(), tmp_path)
+    assert "Not in this record: the loss of each batch;" in page
+    assert "nothing recorded yet" in page
+
+
+def test_page_is_made_from_a_run_directory(tmp_path):
+    record = TrainingRecord(tmp_path / "record.sqlite")
+    record.add("loss", 0.5, step=0, epoch=0)
+    record.close()
+    assert "Loss of each batch" in page_of(tmp_path, tmp_path / "new" / "directory")
+
+
+def test_page_of_before_survives_a_failed_write(tmp_path, monkeypatch):
+    page_of(empty_record(), tmp_path, title="before")
+
+    def fail(*paths):
+        raise OSError("no room")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no room"):
+        page_of(empty_record(), tmp_path, title="after")
+    assert os.listdir(tmp_path) == ["report.html"]
+    assert "before" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_page_does_not_change_the_record(tmp_path):
+    record = full_record(layers=2, epochs=2)
+    before = record.to_frame()
+    page_of(record, tmp_path)
+    assert before.equals(record.to_frame())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"live": 1}, "`live` must be True or False"),
+        ({"findings": ["bad"]}, "`findings` must be a sequence of Finding"),
+        ({"title": 3}, "`title` must be a string"),
+    ],
+    ids=["live", "findings", "title"],
+)
+def test_write_names_a_bad_argument(arguments, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        write(empty_record(), tmp_path / "report.html", **arguments)
+    assert os.listdir(tmp_path) == []
+
+
+def test_write_imports_no_plotly():
+    code = (
+        "import sys; from keras_trainkit.record import TrainingRecord;"
+        "from keras_trainkit.report import write;"
+        "write(TrainingRecord(), sys.argv[1]);"
+        "sys.exit('plotly' in sys.modules)"
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        page = os.path.join(directory, "report.html")
+        done = subprocess.run([sys.executable, "-c", code, page], capture_output=True)
+        assert done.returncode == 0, done.stderr
