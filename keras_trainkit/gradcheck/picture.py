@@ -16,8 +16,13 @@ def draw(check: Any, entries: int, ax: Any) -> Any:
         ) from error
     if ax is None:
         _, ax = pyplot.subplots(figsize=(7.0, 4.5), layout="constrained")
-    lively = [e for e in check.entries if e.verdict not in ("zero", "kink")]
-    for entry in lively[:entries]:
+    # One curve a place: the terms of a regularised loss often share their worst.
+    lively = {
+        (entry.parameter, entry.index): entry
+        for entry in reversed(check.entries)
+        if entry.verdict not in ("zero", "kink")
+    }
+    for entry in list(reversed(lively.values()))[:entries]:
         steps, errors = check.sweep(entry)
         ax.loglog(
             steps,

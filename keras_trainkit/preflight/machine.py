@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_trainkit.finding import Finding
 from keras_trainkit.preflight.functional import loss_problem, start_values
 from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
-from keras_trainkit.preflight.subject import Subject
+from keras_trainkit.preflight.subject import BATCH, Subject
 
 REPEATS = 5
 GAIN = 1.2  # times faster from which a change of jit_compile is worth a word
@@ -34,12 +34,13 @@ def check_machine(subject: Subject) -> Outcome:
         return not_judged("machine", f"{device}; the model has no trainable weights")
     values = start_values(problem)
     plain = _seconds(problem, values, jit=False)
-    fused = _seconds(problem, values, jit=True)
-    rows = min(subject.rows, 64)
-    if plain is None or fused is None:
+    try:
+        fused = _seconds(problem, values, jit=True)
+    except (tf.errors.OpError, ValueError, NotImplementedError):
         return judged(
             "machine", f"{device}; XLA cannot compile this step; keep jit_compile=False"
         )
+    rows = min(subject.rows, BATCH)
     faster = "on" if fused < plain else "off"
     why = (
         f"{device}; gradient of {rows} examples {1e3 * plain:.3g} ms, with XLA "
@@ -65,7 +66,7 @@ def check_machine(subject: Subject) -> Outcome:
     )
 
 
-def _seconds(problem: Any, values: list[Any], jit: bool) -> float | None:
+def _seconds(problem: Any, values: list[Any], jit: bool) -> float:
     @tf.function(autograph=False, jit_compile=jit)
     def step(values: list[Any]) -> Any:
         with tf.GradientTape() as tape:
@@ -79,10 +80,7 @@ def _seconds(problem: Any, values: list[Any], jit: bool) -> float | None:
             ]
         )
 
-    try:
-        float(step(values))
-    except (tf.errors.OpError, ValueError, NotImplementedError):
-        return None
+    float(step(values))  # the first call traces and compiles
     times = []
     for _ in range(REPEATS):
         begun = time.perf_counter()

@@ -172,7 +172,7 @@ def preflight(
     check_number("seconds", seconds, 0.0, open_minimum=True)
     check_integer("seed", seed, minimum=0)
     check_flag("verbose", verbose)
-    outcomes = []
+    outcomes: list[Outcome] = []
     # What Keras warns of while the model runs, the checks say themselves.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -189,13 +189,25 @@ def preflight(
         with restored(model):
             for name, check in CHECKS.items():
                 if name not in skip:
-                    outcomes.append(_run(name, check, subject))
+                    outcomes.append(_run(name, check, subject, outcomes))
     return Preflight(outcomes)
 
 
-def _run(name: str, check: Callable[[Subject], Outcome], subject: Subject) -> Outcome:
+def _run(
+    name: str,
+    check: Callable[[Subject], Outcome],
+    subject: Subject,
+    before: list[Outcome],
+) -> Outcome:
     try:
         return check(subject)
     except Exception as error:  # one check's fault must not hide the others
+        culprits = [
+            outcome.check
+            for outcome in before
+            if outcome.check in ("features", "labels") and outcome.status == "fail"
+        ]
+        if culprits:
+            return not_judged(name, f"the loss cannot be computed: see {culprits[0]}")
         reason = (str(error).strip() or "no message").splitlines()[0][:160]
         return not_judged(name, f"{type(error).__name__}: {reason}")
