@@ -19,10 +19,12 @@ from keras_trainkit.gradcheck.batch import take_batch
 from keras_trainkit.gradcheck.cause import few_entries, likely_cause
 from keras_trainkit.gradcheck.difference import (
     Measured,
+    Point,
     look_at_point,
     relative_error,
 )
 from keras_trainkit.gradcheck.evaluator import Evaluator, Jobs
+from keras_trainkit.gradcheck.lift import lift
 from keras_trainkit.gradcheck.locate import Comparison, locate
 from keras_trainkit.gradcheck.of_function import function_problem
 from keras_trainkit.gradcheck.of_layer import layer_problem
@@ -37,6 +39,7 @@ from keras_trainkit.gradcheck.variants import (
 )
 
 TOLERANCE = 1e-6
+SINGLE = 1e-2  # tolerance where everything is computed in float32
 RANK = {"FAIL": 0, "ok": 1, "noisy": 2, "kink": 3, "zero": 4}
 
 
@@ -160,15 +163,25 @@ def gradcheck(
         evaluator = Evaluator(
             problem, directions=directions, seed=seed, progress=verbose
         )
+        if not problem.double:
+            lift(evaluator)
     point = look_at_point(evaluator)
     claimed, own_noise = _claimed(evaluator, gradient)
     widening = max(1.0, problem.depth / 10)
     limit = TOLERANCE * widening if tolerance is None else tolerance
-    relative_noise = float(
-        np.max(point.noise / np.maximum(np.abs(point.terms), 1e-300))
-    )
+    if not evaluator.double:
+        limit = max(limit, SINGLE)
+    if problem.double and _is_coarse(point) and evaluator.single_precision:
+        names = ", ".join(dict.fromkeys(evaluator.single_precision[:3]))
+        lifted = lift(evaluator)
+        problem.notes.append(
+            f"part of the computation is in single precision ({names}); "
+            + ("lifted to float64" if lifted else "judged with its noise")
+        )
+        point = look_at_point(evaluator)
+        claimed, own_noise = _claimed(evaluator, gradient)
     # A loss of zero says nothing about the rounding of its gradient.
-    relative_noise = min(relative_noise, 1e-6)
+    relative_noise = min(point.relative_noise, 1e-6)
     comparison = Comparison(
         evaluator, claimed, point, limit, max(own_noise, 16 * relative_noise)
     )
@@ -183,7 +196,7 @@ def gradcheck(
     measured = comparison.measure(jobs)
     entries = _entries(comparison, jobs, measured)
     causes = _search(comparison, jobs, measured, entries, rows, seed)
-    notes = problem.notes + _notes(comparison, widening, relative_noise)
+    notes = problem.notes + _notes(comparison, widening)
     if forward_mode:
         notes.append(_forward_note(comparison))
     entries.sort(key=lambda entry: (RANK[entry.verdict], -entry.relative_error))
@@ -265,18 +278,22 @@ def _traced(
         return problem, evaluator
     try:
         evaluator.value()
-    except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+    except (TypeError, ValueError, tf.errors.InvalidArgumentError):
         problem = make(False)
-        reason = str(error).strip().splitlines()[-1][:160]
-        problem.notes.append(
-            f"could not be computed in float64 ({reason}); judged in its own "
-            "precision, with its noise"
-        )
         if order == 2:
             problem = second_order(problem, seed)
         evaluator = Evaluator(
             problem, directions=directions, seed=seed, progress=verbose
         )
+        if lift(evaluator):
+            problem.notes.append(
+                "insists on float32: traced as it is, then lifted to float64"
+            )
+        else:
+            problem.notes.append(
+                "insists on float32 and cannot be lifted to float64: judged in its "
+                f"own precision, with its noise and a tolerance of {SINGLE:g}"
+            )
     return problem, evaluator
 
 
@@ -314,6 +331,11 @@ def _claimed(evaluator: Evaluator, gradient: Any) -> tuple[np.ndarray, float]:
         (np.finfo(p.dtype).eps for p in parts if p.dtype.kind == "f"), default=0.0
     )
     return automatic, 16.0 * float(coarse) if coarse > 1e-12 else 0.0
+
+
+def _is_coarse(point: Point) -> bool:
+    """Whether the noise is far above that of float64."""
+    return point.relative_noise > 1e-11
 
 
 def _slice(evaluator: Evaluator, gradient: np.ndarray, tensor: int) -> np.ndarray:
@@ -428,7 +450,7 @@ def _failing_tensors(
     return list(failing.items())
 
 
-def _notes(comparison: Comparison, widening: float, relative_noise: float) -> list[str]:
+def _notes(comparison: Comparison, widening: float) -> list[str]:
     evaluator, point = comparison.evaluator, comparison.point
     problem, notes = evaluator.problem, []
     if widening > 1.0:
@@ -439,12 +461,6 @@ def _notes(comparison: Comparison, widening: float, relative_noise: float) -> li
     size = float(np.max(np.abs(point.terms)))
     if size > 1e18 or 0.0 < size < 1e-18:
         notes.append(f"the loss is {size:.1e}, near the limits of float32: rescale it")
-    if problem.double and relative_noise > 1e-11 and evaluator.single_precision:
-        names = ", ".join(dict.fromkeys(evaluator.single_precision[:3]))
-        notes.append(
-            f"part of the computation stays in single precision ({names}); judged "
-            f"with its noise, {relative_noise:.0e} of the loss"
-        )
     unreached = [
         name
         for name, reached in zip(

@@ -52,6 +52,11 @@ class Point:
     noise: np.ndarray
     rounding: float
 
+    @property
+    def relative_noise(self) -> float:
+        """The largest noise of a term, relative to the term."""
+        return float(np.max(self.noise / np.maximum(np.abs(self.terms), 1e-300)))
+
 
 def look_at_point(evaluator: Evaluator) -> Point:
     """Evaluates the function where it is, and the noise around it.
@@ -76,13 +81,7 @@ def look_at_point(evaluator: Evaluator) -> Point:
     multiples: Any = np.arange(POINTS) - POINTS // 2
     steps = np.array([multiples * spacing * probe.size[0] for spacing in SPACINGS])
     values, seen = evaluator.losses(Jobs.join([probe] * len(SPACINGS)), steps)
-    single = 4 in {
-        np.dtype(k.as_numpy_dtype).itemsize
-        if hasattr(k, "as_numpy_dtype")
-        else np.dtype(k).itemsize
-        for k in evaluator.problem.kinds
-    }
-    epsilon = np.finfo(np.float32 if single else np.float64).eps
+    epsilon = np.finfo(np.float64 if evaluator.double else np.float32).eps
     noise = epsilon * np.maximum(np.abs(terms), np.finfo(np.float64).tiny)
     for row in range(len(SPACINGS)):
         if np.any(np.abs(seen[row] - marks) > CHANGED):

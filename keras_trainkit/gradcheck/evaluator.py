@@ -89,6 +89,7 @@ class Evaluator:
         self.hidden_branches = False
         self.single_precision: list[str] = []
         self.connected: list[list[bool]] = []
+        self._lifted = False
 
     @functools.cached_property
     def _value(self) -> Any:
@@ -107,6 +108,16 @@ class Evaluator:
     @property
     def _point(self) -> Any:
         return tf.TensorSpec([self.total], tf.float64)
+
+    @property
+    def double(self) -> bool:
+        """Whether everything is computed in float64, lifted or not."""
+        return self.problem.double or self._lifted
+
+    def replace(self, value: Any, gradient: Any) -> None:
+        """Puts double-precision twins in place of the traced functions."""
+        self._value, self._gradient, self._lifted = value, gradient, True
+        vars(self).pop("_mapped", None)
 
     def split(self, flat: Any) -> list[Any]:
         """Cuts a flat float64 tensor into the problem's tensors."""

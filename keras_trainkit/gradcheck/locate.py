@@ -44,14 +44,14 @@ class Comparison:
 
         One wrong entry is diluted among all the entries of a direction.
         """
-        wide = ~jobs.single
+        wide, double = ~jobs.single, self.evaluator.double
         parts = [
             measure(
                 self.evaluator,
                 jobs[wide == finer],
                 self.gradient,
                 self.point,
-                tolerance=self.tolerance / (100 if finer else 1),
+                tolerance=self.tolerance / (100 if finer and double else 1),
                 gradient_noise=self.gradient_noise,
             )
             for finer in (True, False)

@@ -1,5 +1,6 @@
 import importlib
 import random as python_random
+import sys
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 import keras_trainkit as tk
 from keras_trainkit.gradcheck import GradientCheck
+from tests.gradcheck.planted import FaultyDense
 from tests.gradcheck.zoo import FALSE_ALARM_MODELS, MODELS, compiled, relu_mlp
 
 L = keras.layers
@@ -179,20 +181,57 @@ def test_a_function_takes_keyword_arguments():
     assert {entry.parameter for entry in check.entries} == {"a", "b"}
 
 
-def test_a_hidden_float32_stage_is_named_and_judged_with_its_noise():
-    class Single(L.Layer):
-        def call(self, x):
-            return keras.ops.cast(
-                keras.ops.tanh(keras.ops.cast(x, "float32")), self.compute_dtype
-            )
+class Single(L.Layer):
+    """Computes in float32 whatever comes in."""
 
-    model = keras.Sequential([keras.Input((6,)), L.Dense(5), Single(), L.Dense(4)])
+    def call(self, x):
+        return keras.ops.cast(
+            keras.ops.tanh(keras.ops.cast(x, "float32")), self.compute_dtype
+        )
+
+
+class Insisting(FaultyDense):
+    """Casts its input to float32, which meets no float64 kernel."""
+
+    def call(self, x):
+        return super().call(tf.cast(x, tf.float32))
+
+
+def regression_with(*layers):
+    model = keras.Sequential([keras.Input((6,)), L.Dense(5), *layers, L.Dense(4)])
     model.compile("sgd", "mse")
     random = np.random.default_rng(0)
-    x, y = random.normal(size=(8, 6)), random.normal(size=(8, 4))
-    check = tk.gradcheck(model, x, y)
+    return model, random.normal(size=(8, 6)), random.normal(size=(8, 4))
+
+
+def test_a_hidden_float32_stage_is_named_and_lifted():
+    check = tk.gradcheck(*regression_with(Single()))
+    assert check.ok, str(check)
+    assert any("lifted to float64" in note and "single" in note for note in check.notes)
+
+
+def test_a_hidden_float32_stage_that_cannot_be_lifted_is_judged_with_its_noise(
+    monkeypatch,
+):
+    module = sys.modules["keras_trainkit.gradcheck.check"]
+    monkeypatch.setattr(module, "lift", lambda evaluator: False)
+    check = tk.gradcheck(*regression_with(Single()))
     assert not check.failures, str(check)
-    assert any("stays in single precision" in note for note in check.notes)
+    assert any("judged with its noise" in note for note in check.notes)
+    check = tk.gradcheck(*regression_with(Insisting(5, tf.identity)))
+    assert check.ok, str(check)
+    assert any("its own precision" in note for note in check.notes)
+    check = tk.gradcheck(*regression_with(Insisting(5, lambda up: -up)))
+    assert "sign" in next(iter(check.causes.values()))
+
+
+def test_a_layer_that_insists_on_float32_is_lifted_and_judged_finely():
+    check = tk.gradcheck(*regression_with(Insisting(5, tf.identity)))
+    assert check.ok, str(check)
+    assert check.max_relative_error < 1e-6
+    assert any("lifted to float64" in note for note in check.notes)
+    check = tk.gradcheck(*regression_with(Insisting(5, lambda up: 1.0001 * up)))
+    assert "1.0001" in next(iter(check.causes.values()))
 
 
 def test_a_kink_at_the_point_itself_is_set_apart_and_named():
