@@ -1,6 +1,5 @@
 """Compares the gradient of a model, a layer or a function with finite differences."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,27 +15,20 @@ from keras_trainkit.arguments import (
     received,
 )
 from keras_trainkit.gradcheck.batch import take_batch
-from keras_trainkit.gradcheck.cause import few_entries, likely_cause
-from keras_trainkit.gradcheck.difference import (
-    Measured,
-    Point,
-    look_at_point,
-    relative_error,
-)
-from keras_trainkit.gradcheck.evaluator import Evaluator, Jobs
+from keras_trainkit.gradcheck.entries import make_entries, sweep
+from keras_trainkit.gradcheck.evaluator import Evaluator
 from keras_trainkit.gradcheck.lift import lift
-from keras_trainkit.gradcheck.locate import Comparison, locate
+from keras_trainkit.gradcheck.locate import Comparison
+from keras_trainkit.gradcheck.notes import forward_note, notes_on
 from keras_trainkit.gradcheck.of_function import function_problem
 from keras_trainkit.gradcheck.of_layer import layer_problem
 from keras_trainkit.gradcheck.of_model import model_problem
+from keras_trainkit.gradcheck.point import Point, look_at_point
 from keras_trainkit.gradcheck.problem import Problem
-from keras_trainkit.gradcheck.result import Entry, GradientCheck
+from keras_trainkit.gradcheck.result import GradientCheck
 from keras_trainkit.gradcheck.sampling import sample_jobs
-from keras_trainkit.gradcheck.variants import (
-    burn_in,
-    forward_derivative,
-    second_order,
-)
+from keras_trainkit.gradcheck.search import search
+from keras_trainkit.gradcheck.variants import burn_in, second_order
 
 TOLERANCE = 1e-6
 SINGLE = 1e-2  # tolerance where everything is computed in float32
@@ -194,11 +186,11 @@ def gradcheck(
         seed=seed,
     )
     measured = comparison.measure(jobs)
-    entries = _entries(comparison, jobs, measured)
-    causes = _search(comparison, jobs, measured, entries, rows, seed)
-    notes = problem.notes + _notes(comparison, widening)
+    entries = make_entries(evaluator, jobs, measured)
+    causes = search(comparison, jobs, measured, entries, rows, seed)
+    notes = problem.notes + notes_on(comparison, widening)
     if forward_mode:
-        notes.append(_forward_note(comparison))
+        notes.append(forward_note(comparison))
     entries.sort(key=lambda entry: (RANK[entry.verdict], -entry.relative_error))
     return GradientCheck(
         title=problem.title,
@@ -207,7 +199,7 @@ def gradcheck(
         notes=notes,
         tolerance=limit,
         widening=widening,
-        sweep=lambda entry: _sweep(comparison, entry),
+        sweep=lambda entry: sweep(evaluator, entry),
     )
 
 
@@ -304,7 +296,7 @@ def _claimed(evaluator: Evaluator, gradient: Any) -> tuple[np.ndarray, float]:
         names = [
             name
             for tensor, name in enumerate(evaluator.problem.names)
-            if not np.all(np.isfinite(_slice(evaluator, automatic, tensor)))
+            if not np.all(np.isfinite(automatic[:, evaluator.places(tensor)]))
         ]
         raise ValueError(
             "the gradient must be finite where it is checked. "
@@ -336,196 +328,3 @@ def _claimed(evaluator: Evaluator, gradient: Any) -> tuple[np.ndarray, float]:
 def _is_coarse(point: Point) -> bool:
     """Whether the noise is far above that of float64."""
     return point.relative_noise > 1e-11
-
-
-def _slice(evaluator: Evaluator, gradient: np.ndarray, tensor: int) -> np.ndarray:
-    return gradient[:, evaluator.offsets[tensor] : evaluator.offsets[tensor + 1]]
-
-
-def _entries(comparison: Comparison, jobs: Jobs, found: Measured) -> list[Entry]:
-    evaluator = comparison.evaluator
-    terms = evaluator.problem.term_names
-    places = [place for place in _places(evaluator, jobs) for _ in terms]
-    columns = (
-        found.analytic,
-        found.numeric,
-        relative_error(found.analytic, found.numeric),
-        found.error,
-        found.step,
-        found.crossed,
-        found.verdict,
-    )
-    branches = [*evaluator.branches, ""]  # -1, for none, is the last one
-    return [
-        Entry._make((*place, term, *numbers, branches[crossed], verdict))
-        for place, term, *numbers, crossed, verdict in zip(
-            places,
-            terms * len(jobs),
-            *(column.ravel().tolist() for column in columns),
-            strict=True,
-        )
-    ]
-
-
-def _places(evaluator: Evaluator, jobs: Jobs) -> list[tuple[str, Any]]:
-    """Returns the parameter's name and the index of each job."""
-    owners: Any = np.searchsorted(evaluator.offsets, jobs.start, side="right") - 1
-    places: list[tuple[str, Any]] = [("", None)] * len(jobs)
-    for tensor in sorted(set(owners.tolist())):
-        rows = np.flatnonzero((owners == tensor) & (jobs.row == 0))
-        flat = jobs.start[rows] - evaluator.offsets[tensor]
-        indices = np.stack(np.unravel_index(flat, evaluator.shapes[tensor] or (1,)), 1)
-        name = evaluator.problem.names[tensor]
-        for row, index in zip(rows.tolist(), indices.tolist(), strict=True):
-            places[row] = (name, tuple(index) if evaluator.shapes[tensor] else ())
-    for row in np.flatnonzero(jobs.row > 0).tolist():
-        whole = jobs.end[row] - jobs.start[row] == evaluator.total
-        joint = whole and len(evaluator.sizes) > 1
-        name = "all" if joint else evaluator.problem.names[owners[row]]
-        places[row] = (name, f"direction {jobs.row[row]}")
-    return places
-
-
-def _search(
-    comparison: Comparison,
-    jobs: Jobs,
-    measured: Measured,
-    entries: list[Entry],
-    rows: int,
-    seed: int,
-) -> dict[str, str]:
-    """Looks closer at what failed; adds entries and returns the likely causes."""
-    evaluator = comparison.evaluator
-    causes: dict[str, str] = {}
-    compared = set(jobs.start[jobs.single].tolist())
-    owners: Any = np.searchsorted(evaluator.offsets, jobs.start, side="right") - 1
-    terms = len(evaluator.problem.term_names)
-    for tensor, term in _failing_tensors(comparison, jobs, measured):
-        name = evaluator.problem.names[tensor]
-        known = jobs.start[
-            jobs.single & (owners == tensor) & (measured.verdict[:, term] == "FAIL")
-        ]
-        found = locate(comparison, tensor, term, known.tolist(), seed)
-        extra = _entries(comparison, found.jobs, found.measured)
-        for row, place in enumerate(found.jobs.start.tolist()):
-            if place not in compared:
-                entries += extra[row * terms : (row + 1) * terms]
-        wrong = found.jobs.start[found.measured.verdict[:, term] == "FAIL"]
-        size = evaluator.sizes[tensor]
-        few = found.sample is None or (
-            8 < size == len(found.jobs) and len(wrong) <= max(1, size // 20)
-        )
-        if few and len(wrong):
-            places = wrong - evaluator.offsets[tensor]
-            words = few_entries(places, evaluator.shapes[tensor])
-        elif found.sample is not None and len(wrong):
-            words = likely_cause(found.sample, rows)
-        else:
-            words = "a random direction disagrees, no single entry stands out"
-        label = evaluator.problem.term_names[term]
-        causes[name] = words if label == "loss" else f"{words} (in the {label} loss)"
-    return causes
-
-
-def _failing_tensors(
-    comparison: Comparison, jobs: Jobs, measured: Measured
-) -> list[tuple[int, int]]:
-    """Returns each failing tensor with the first term that shows it."""
-    evaluator = comparison.evaluator
-    failing: dict[int, int] = {}
-    whole = (jobs.end - jobs.start == evaluator.total) & (len(evaluator.sizes) > 1)
-    wrong = measured.verdict == "FAIL"
-    for row in np.flatnonzero(wrong.any(axis=1) & ~whole):
-        tensor = evaluator.tensor_of(jobs.start[row])
-        term = int(np.flatnonzero(wrong[row])[0])
-        failing[tensor] = min(failing.get(tensor, term), term)
-    if wrong[whole].any() and not failing:
-        for tensor in range(len(evaluator.sizes)):
-            start, end = (int(p) for p in evaluator.offsets[tensor : tensor + 2])
-            if start == end:
-                continue
-            words = comparison.measure(evaluator.direction(start, end, 1)).verdict[0]
-            if "FAIL" in words:
-                failing[tensor] = int(np.flatnonzero(words == "FAIL")[0])
-    return list(failing.items())
-
-
-def _notes(comparison: Comparison, widening: float) -> list[str]:
-    evaluator, point = comparison.evaluator, comparison.point
-    problem, notes = evaluator.problem, []
-    if widening > 1.0:
-        notes.append(
-            f"the tolerance is widened {widening:.1f} times for "
-            f"{problem.depth} layers with weights"
-        )
-    size = float(np.max(np.abs(point.terms)))
-    if size > 1e18 or 0.0 < size < 1e-18:
-        notes.append(f"the loss is {size:.1e}, near the limits of float32: rescale it")
-    unreached = [
-        name
-        for name, reached in zip(
-            problem.names, np.any(evaluator.connected, axis=0), strict=True
-        )
-        if not reached
-    ]
-    if unreached:
-        notes.append(f"no gradient reaches {', '.join(unreached)}")
-    if len(problem.term_names) == 3:
-        notes += _regularization_notes(comparison)
-    return notes
-
-
-def _regularization_notes(comparison: Comparison) -> list[str]:
-    evaluator, (data, penalty, total) = comparison.evaluator, comparison.point.terms
-    notes = []
-    if not math.isclose(data + penalty, total, rel_tol=1e-6, abs_tol=1e-12):
-        notes.append(
-            f"the declared weight penalties ({penalty:.4g}) are not part of the "
-            f"loss: data {data:.4g}, total {total:.4g}"
-        )
-    for tensor, name in enumerate(evaluator.problem.names):
-        parts = np.linalg.norm(_slice(evaluator, comparison.gradient, tensor), axis=1)
-        if parts[1] > 10 * parts[0]:
-            notes.append(
-                f"regularization dominates the gradient of {name}: {parts[1]:.2e} "
-                f"against {parts[0]:.2e} from the data"
-            )
-    return notes
-
-
-def _forward_note(comparison: Comparison) -> str:
-    evaluator = comparison.evaluator
-    found = forward_derivative(evaluator, 1)
-    if found is None:
-        return "forward mode: not available for some operation of this function"
-    job = evaluator.direction(0, evaluator.total, 1)
-    claimed = evaluator.along(comparison.gradient, job)[0, -1]
-    error = float(relative_error(np.array([claimed]), found[-1:])[0])
-    return (
-        f"forward mode along a random direction: {found[-1]:+.9e}, reverse mode "
-        f"{claimed:+.9e}, relative difference {error:.1e} (advice only)"
-    )
-
-
-def _sweep(comparison: Comparison, entry: Entry) -> tuple[np.ndarray, np.ndarray]:
-    """Measures the relative error of one entry over steps from 0.25 to 1e-13."""
-    evaluator = comparison.evaluator
-    if entry.parameter == "all":
-        start, end = 0, evaluator.total
-    else:
-        tensor = evaluator.problem.names.index(entry.parameter)
-        start, end = (int(p) for p in evaluator.offsets[tensor : tensor + 2])
-    if isinstance(entry.index, tuple):
-        shape = evaluator.shapes[tensor]
-        flat = int(np.ravel_multi_index(entry.index, shape)) if shape else 0
-        job = evaluator.coordinates([start + flat])
-    else:
-        job = evaluator.direction(start, end, int(entry.index.split()[-1]))
-    term = evaluator.problem.term_names.index(entry.term)
-    steps = 2.0 ** -np.arange(2.0, 44.0)
-    moves = steps * job.size[0]
-    values, _ = evaluator.losses(job, np.concatenate([moves, -moves])[None])
-    up, down = values[0, : len(steps), term], values[0, len(steps) :, term]
-    numeric = (up - down) / (2 * moves)
-    claimed = np.full_like(numeric, entry.analytic)
-    return steps, np.maximum(relative_error(claimed, numeric), 1e-16)

@@ -7,12 +7,11 @@ import numpy as np
 
 from keras_trainkit.gradcheck.evaluator import Evaluator, Jobs
 from keras_trainkit.gradcheck.linear_cut import first_losses
-from keras_trainkit.gradcheck.noise import POINTS, SPACINGS, noise_level
+from keras_trainkit.gradcheck.point import CHANGED, Point
 
 FIRST_STEP = 2.0**-14
 LADDER = tuple(2.0**-power for power in (10, 7, 13, 17, 20, 23))
 SAFETY = 5.0  # a difference counts beyond this many estimated errors
-CHANGED = 1e-4  # a changed decision moves a mark by 0.25, rounding by 1e-9
 
 
 @dataclasses.dataclass
@@ -34,63 +33,6 @@ class Measured:
     step: np.ndarray
     crossed: np.ndarray
     verdict: np.ndarray
-
-
-@dataclasses.dataclass
-class Point:
-    """What is known of the function at the point itself.
-
-    Args:
-        terms: Values of the terms.
-        marks: Branch marks.
-        noise: Noise of each term, absolute.
-        rounding: Relative rounding of the perturbed values themselves.
-    """
-
-    terms: np.ndarray
-    marks: np.ndarray
-    noise: np.ndarray
-    rounding: float
-
-    @property
-    def relative_noise(self) -> float:
-        """The largest noise of a term, relative to the term."""
-        return float(np.max(self.noise / np.maximum(np.abs(self.terms), 1e-300)))
-
-
-def look_at_point(evaluator: Evaluator) -> Point:
-    """Evaluates the function where it is, and the noise around it.
-
-    Raises:
-        ValueError: If a value is not finite or changes from call to call.
-    """
-    terms, marks = evaluator.value()
-    if not np.all(np.isfinite(terms)):
-        raise ValueError(
-            "the loss must be finite at the point where the gradient is checked. "
-            f"Received: loss={terms.tolist()}"
-        )
-    again, _ = evaluator.value()
-    if not np.array_equal(terms, again):
-        raise ValueError(
-            "the function must return the same value at the same point; draw "
-            "random numbers with keras.random and a SeedGenerator, or with "
-            f"tf.random.stateless_*. Received: loss={[terms[0], again[0]]}"
-        )
-    probe = evaluator.direction(0, evaluator.total, 1)
-    multiples: Any = np.arange(POINTS) - POINTS // 2
-    steps = np.array([multiples * spacing * probe.size[0] for spacing in SPACINGS])
-    values, seen = evaluator.losses(Jobs.join([probe] * len(SPACINGS)), steps)
-    epsilon = np.finfo(np.float64 if evaluator.double else np.float32).eps
-    noise = epsilon * np.maximum(np.abs(terms), np.finfo(np.float64).tiny)
-    for row in range(len(SPACINGS)):
-        if np.any(np.abs(seen[row] - marks) > CHANGED):
-            continue
-        for term in range(len(terms)):
-            level = noise_level(values[row, :, term])
-            if level is not None:
-                noise[term] = max(noise[term], level)
-    return Point(terms, marks, noise, float(epsilon))
 
 
 def measure(
@@ -117,83 +59,17 @@ def measure(
         tolerance: Largest relative error that still agrees, > 0.
         gradient_noise: Relative rounding of the claimed gradient, >= 0.
     """
-    count, terms = len(jobs), len(point.terms)
-    analytic = evaluator.along(gradient, jobs)
-    sizes = jobs.size
-    # What rounding the claim itself may carry: relative to the largest entry.
-    doubt = gradient_noise * _largest(gradient, jobs)
-    result = Measured(
-        analytic=analytic,
-        numeric=np.full((count, terms), np.nan),
-        error=np.full((count, terms), np.inf),
-        step=np.full((count, terms), np.nan),
-        crossed=np.full((count, terms), -1),
-        verdict=np.full((count, terms), "kink", dtype=object),
-    )
-    if not count:
-        return result
-    kinked = np.full((count, terms), np.nan)
-    bend = np.zeros((count, terms))
-    steps = FIRST_STEP * sizes
-    values = first_losses(evaluator, jobs, np.stack([steps, -steps], axis=1))
-    simple = (values[:, 0] - values[:, 1]) / (2 * steps[:, None])
-    settled = _agree(analytic, simple, tolerance, doubt)
-    result.numeric[settled] = simple[settled]
-    result.error[settled] = np.nan
-    result.step[settled] = FIRST_STEP
-    open_jobs: Any = ~settled.all(axis=1)
+    if not len(jobs):
+        return _Ladder(evaluator, jobs, gradient, point, tolerance, 0.0).result
+    ladder = _Ladder(evaluator, jobs, gradient, point, tolerance, gradient_noise)
+    ladder.settle()
     for rung in LADDER:
-        chosen = np.flatnonzero(open_jobs)
+        chosen = np.flatnonzero(ladder.unsettled)
         if not len(chosen):
             break
-        steps = rung * sizes[chosen]
-        values, marks = evaluator.losses(
-            jobs[chosen], np.stack([steps, -steps, steps / 2, -steps / 2], axis=1)
-        )
-        h = steps[:, None]
-        wide = (values[:, 0] - values[:, 1]) / (2 * h)
-        narrow = (values[:, 2] - values[:, 3]) / h
-        numeric = (4 * narrow - wide) / 3
-        error = (
-            np.abs(numeric - narrow)
-            + 4 * point.noise / h
-            + point.rounding * sizes[chosen, None] / h * np.abs(numeric)
-        )
-        crossing = _crossing(marks, point)
-        smooth = crossing < 0
-        better = (
-            (error < result.error[chosen])
-            & smooth[:, None]
-            & np.isfinite(numeric)
-            & ~settled[chosen]
-        )
-        for name, value in (("numeric", numeric), ("error", error)):
-            getattr(result, name)[chosen] = np.where(
-                better, value, getattr(result, name)[chosen]
-            )
-        result.step[chosen] = np.where(better, rung, result.step[chosen])
-        kinked[chosen] = np.where(np.isnan(kinked[chosen]), narrow, kinked[chosen])
-        never = ~np.isfinite(result.error[chosen]) & ~settled[chosen]
-        result.crossed[chosen] = np.where(
-            never, crossing[:, None], np.where(better, -1, result.crossed[chosen])
-        )
-        result.step[chosen] = np.where(never, rung, result.step[chosen])
-        second = np.abs(values[:, 2] + values[:, 3] - 2 * point.terms) / (h / 2)
-        first = np.abs(values[:, 0] + values[:, 1] - 2 * point.terms) / h
-        bend[chosen] = np.where(second > 0.75 * first, second, 0.0)
-        agreed = _agree(
-            analytic[chosen], result.numeric[chosen], tolerance, doubt[chosen]
-        )
-        # No rung is finer than the tolerance needs: a plain disagreement is one.
-        largest = np.maximum(np.abs(analytic), np.abs(result.numeric))[chosen]
-        plain = result.error[chosen] * 100 * SAFETY < np.maximum(
-            tolerance * largest, np.abs(analytic - result.numeric)[chosen]
-        )
-        if evaluator.hidden_branches:
-            plain &= False
-        open_jobs[chosen] = ~(settled[chosen] | agreed | plain).all(axis=1)
-    _judge(result, settled, kinked, bend, tolerance, doubt, evaluator.hidden_branches)
-    return result
+        ladder.descend(rung, chosen)
+    ladder.judge()
+    return ladder.result
 
 
 def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
@@ -207,6 +83,120 @@ def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
     largest = np.maximum(np.abs(analytic), np.abs(numeric))
     gap = np.abs(np.asarray(analytic) - numeric)
     return np.divide(gap, largest, out=np.zeros_like(largest), where=largest > 0)
+
+
+class _Ladder:
+    """The state of one measurement: what is settled, and the best of each job."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        jobs: Jobs,
+        gradient: np.ndarray,
+        point: Point,
+        tolerance: float,
+        gradient_noise: float,
+    ) -> None:
+        self.evaluator, self.jobs, self.point = evaluator, jobs, point
+        self.tolerance = tolerance
+        # What rounding the claim itself may carry: relative to the largest entry.
+        self.doubt = gradient_noise * _largest(gradient, jobs)
+        shape = (len(jobs), len(point.terms))
+        self.settled: Any = np.zeros(shape, bool)
+        self.unsettled: Any = np.ones(len(jobs), bool)
+        self.kinked: Any = np.full(shape, np.nan)
+        self.bend: Any = np.zeros(shape)
+        self.result = Measured(
+            analytic=evaluator.along(gradient, jobs),
+            numeric=np.full(shape, np.nan),
+            error=np.full(shape, np.inf),
+            step=np.full(shape, np.nan),
+            crossed=np.full(shape, -1),
+            verdict=np.full(shape, "kink", dtype=object),
+        )
+
+    def settle(self) -> None:
+        """Settles what agrees with one centred difference of a middling step."""
+        steps = FIRST_STEP * self.jobs.size
+        moves = np.stack([steps, -steps], axis=1)
+        values = first_losses(self.evaluator, self.jobs, moves)
+        simple = (values[:, 0] - values[:, 1]) / (2 * steps[:, None])
+        result = self.result
+        self.settled = _agree(result.analytic, simple, self.tolerance, self.doubt)
+        result.numeric[self.settled] = simple[self.settled]
+        result.error[self.settled] = np.nan
+        result.step[self.settled] = FIRST_STEP
+        self.unsettled = ~self.settled.all(axis=1)
+
+    def descend(self, rung: float, chosen: np.ndarray) -> None:
+        """Measures some jobs at one rung, and keeps it where it is the best."""
+        point, result, size = self.point, self.result, self.jobs.size[chosen, None]
+        h = rung * size
+        values, marks = self.evaluator.losses(
+            self.jobs[chosen], np.hstack([h, -h, h / 2, -h / 2])
+        )
+        wide = (values[:, 0] - values[:, 1]) / (2 * h)
+        narrow = (values[:, 2] - values[:, 3]) / h
+        numeric = (4 * narrow - wide) / 3
+        error = (
+            np.abs(numeric - narrow)
+            + 4 * point.noise / h
+            + point.rounding * size / h * np.abs(numeric)
+        )
+        crossing = _crossing(marks, point)[:, None]
+        settled, kept = self.settled[chosen], result.error[chosen]
+        better = (error < kept) & (crossing < 0) & np.isfinite(numeric) & ~settled
+        never = ~np.isfinite(np.where(better, error, kept)) & ~settled
+        for name, value, where in (
+            ("numeric", numeric, better),
+            ("error", error, better),
+            ("step", rung, better | never),
+            ("crossed", np.where(never, crossing, -1), better | never),
+        ):
+            column = getattr(result, name)
+            column[chosen] = np.where(where, value, column[chosen])
+        missing = np.isnan(self.kinked[chosen])
+        self.kinked[chosen] = np.where(missing, narrow, self.kinked[chosen])
+        second = np.abs(values[:, 2] + values[:, 3] - 2 * point.terms) / (h / 2)
+        first = np.abs(values[:, 0] + values[:, 1] - 2 * point.terms) / h
+        self.bend[chosen] = np.where(second > 0.75 * first, second, 0.0)
+        self._close(chosen)
+
+    def _close(self, chosen: np.ndarray) -> None:
+        """Ends the search for jobs that agree, or that plainly do not."""
+        analytic = self.result.analytic[chosen]
+        numeric = self.result.numeric[chosen]
+        agreed = _agree(analytic, numeric, self.tolerance, self.doubt[chosen])
+        largest = np.maximum(np.abs(analytic), np.abs(numeric))
+        gap = np.maximum(self.tolerance * largest, np.abs(analytic - numeric))
+        plain = self.result.error[chosen] * 100 * SAFETY < gap
+        if self.evaluator.hidden_branches:
+            plain = np.zeros_like(plain)
+        done = self.settled[chosen] | agreed | plain
+        self.unsettled[chosen] = ~done.all(axis=1)
+
+    def judge(self) -> None:
+        """Gives every job its verdict."""
+        result, doubt = self.result, self.doubt
+        smooth = np.isfinite(result.error) | self.settled
+        result.numeric = np.where(smooth, result.numeric, self.kinked)
+        gap = np.abs(result.analytic - result.numeric)
+        largest = np.maximum(np.abs(result.analytic), np.abs(result.numeric))
+        error = np.where(self.settled, 0.0, result.error) + doubt
+        agreed = gap <= self.tolerance * largest + doubt
+        within = gap <= SAFETY * error
+        verdict = np.full(gap.shape, "FAIL", dtype=object)
+        verdict[within] = "noisy"
+        verdict[within & (largest <= 2 * SAFETY * error)] = "zero"
+        verdict[agreed] = "ok"
+        verdict[largest == 0] = "zero"
+        verdict[~smooth & ~agreed] = "kink"
+        if self.evaluator.hidden_branches:
+            # A loop's branches leave no mark; a kink at the point itself shows as
+            # a second difference that does not shrink with the step.
+            bent = (verdict == "FAIL") & (gap <= 0.75 * self.bend)
+            verdict[bent] = "kink"
+        result.verdict = verdict
 
 
 def _largest(gradient: np.ndarray, jobs: Jobs) -> np.ndarray:
@@ -232,33 +222,3 @@ def _crossing(marks: np.ndarray, point: Point) -> np.ndarray:
         return np.full(len(marks), -1)
     changed = (np.abs(marks - point.marks) > CHANGED).any(axis=1)
     return np.where(changed.any(axis=1), changed.argmax(axis=1), -1)
-
-
-def _judge(
-    result: Measured,
-    settled: np.ndarray,
-    kinked: np.ndarray,
-    bend: np.ndarray,
-    tolerance: float,
-    doubt: np.ndarray,
-    hidden: bool,
-) -> None:
-    smooth = np.isfinite(result.error) | settled
-    result.numeric = np.where(smooth, result.numeric, kinked)
-    gap = np.abs(result.analytic - result.numeric)
-    largest = np.maximum(np.abs(result.analytic), np.abs(result.numeric))
-    error = np.where(settled, 0.0, result.error) + doubt
-    agreed = gap <= tolerance * largest + doubt
-    within = gap <= SAFETY * error
-    verdict = np.full(gap.shape, "FAIL", dtype=object)
-    verdict[within] = "noisy"
-    verdict[within & (largest <= 2 * SAFETY * error)] = "zero"
-    verdict[agreed] = "ok"
-    verdict[largest == 0] = "zero"
-    verdict[~smooth & ~agreed] = "kink"
-    if hidden:
-        # A loop's branches leave no mark; a kink at the point itself shows as a
-        # second difference that does not shrink with the step.
-        bent = (verdict == "FAIL") & (gap <= 0.75 * bend)
-        verdict[bent] = "kink"
-    result.verdict = verdict

@@ -223,6 +223,10 @@ class Evaluator:
             slopes[one] = gradient[:, places] @ direction
         return slopes
 
+    def places(self, tensor: int) -> slice:
+        """Returns where a tensor lies in the concatenation."""
+        return slice(int(self.offsets[tensor]), int(self.offsets[tensor + 1]))
+
     def tensor_of(self, place: int) -> int:
         """Returns which tensor a place of the concatenation belongs to."""
         return int(np.searchsorted(self.offsets, place, side="right") - 1)

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 
 from keras_trainkit.gradcheck.cause import Sample, transposed_places
-from keras_trainkit.gradcheck.difference import Measured, Point, measure
+from keras_trainkit.gradcheck.difference import Measured, measure
 from keras_trainkit.gradcheck.evaluator import Evaluator, Jobs
+from keras_trainkit.gradcheck.point import Point
 
 SAMPLED = 128  # coordinates that tell a dense fault from a rare one
 SMALL = 256  # tensors up to this size are compared entry by entry

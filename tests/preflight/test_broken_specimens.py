@@ -216,7 +216,8 @@ def test_check_initial_loss_fails_on_wild_initial_weights():
 def test_check_initial_loss_warns_of_a_model_that_knows_too_much():
     x, y = digits(100)
     model = classifier(L.Dense(64, "relu"), L.Dense(10, "softmax"))
-    model.fit(x, y, epochs=60, verbose=0, batch_size=100)
+    model.optimizer.learning_rate = 0.02
+    model.fit(x, y, epochs=15, verbose=0, batch_size=50)
     outcome = check_initial_loss(Subject(model, x, y))
     assert outcome.status == "warn"
     assert "trained already" in outcome.advice
