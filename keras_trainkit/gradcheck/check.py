@@ -28,7 +28,7 @@ from keras_trainkit.gradcheck.problem import Problem
 from keras_trainkit.gradcheck.result import GradientCheck
 from keras_trainkit.gradcheck.sampling import sample_jobs
 from keras_trainkit.gradcheck.search import search
-from keras_trainkit.gradcheck.variants import burn_in, second_order
+from keras_trainkit.gradcheck.variants import burn_in, held_stops, second_order
 
 TOLERANCE = 1e-6
 SINGLE = 1e-2  # tolerance where everything is computed in float32
@@ -52,6 +52,7 @@ def gradcheck(
     forward_mode: bool = False,
     burn_in_steps: int = 0,
     training: bool = True,
+    hold_stopped: bool = False,
     double: bool = True,
     seed: int = 0,
     verbose: bool = True,
@@ -96,6 +97,8 @@ def gradcheck(
         burn_in_steps: Steps of Adam taken on a copy of the values first, int >= 0;
             a fresh net can hide mistakes.
         training: Whether a layer runs in training mode.
+        hold_stopped: Whether what `stop_gradient` stops is held constant in the
+            differences too: for layers that stop a gradient on purpose.
         double: Whether to compute in float64 whatever the dtype policy.
         seed: Seed of rows, directions and coordinates.
         verbose: Whether checks expected to take over 5 s show a progress bar.
@@ -133,6 +136,7 @@ def gradcheck(
         ("joint", joint),
         ("forward_mode", forward_mode),
         ("training", training),
+        ("hold_stopped", hold_stopped),
         ("double", double),
         ("verbose", verbose),
     ):
@@ -149,6 +153,8 @@ def gradcheck(
             f"{received('target', target)}"
         )
     make, rows = _maker(target, x, y, sample_weight, wrt, examples, training, seed)
+    if hold_stopped:
+        make = _holding(make)
     problem, evaluator = _traced(make, order, directions, seed, double, verbose)
     if burn_in_steps:
         problem = burn_in(problem, evaluator, burn_in_steps)
@@ -189,6 +195,12 @@ def gradcheck(
     entries = make_entries(evaluator, jobs, measured)
     causes = search(comparison, jobs, measured, entries, rows, seed)
     notes = problem.notes + notes_on(comparison, widening)
+    stops = evaluator.stops if causes and not hold_stopped else []
+    if stops:
+        notes.append(
+            f"stop_gradient at {', '.join(stops[:3])}: if it is meant, pass "
+            "hold_stopped=True"
+        )
     if forward_mode:
         notes.append(forward_note(comparison))
     entries.sort(key=lambda entry: (RANK[entry.verdict], -entry.relative_error))
@@ -245,6 +257,10 @@ def _maker(
         )
     check_choice("wrt", wrt or "inputs", ("inputs",))
     return lambda double: function_problem(target, x, double=double, seed=seed), 0
+
+
+def _holding(make: Callable[[bool], Problem]) -> Callable[[bool], Problem]:
+    return lambda double: held_stops(make(double))
 
 
 def _traced(

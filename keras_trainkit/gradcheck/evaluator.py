@@ -110,6 +110,20 @@ class Evaluator:
         return tf.TensorSpec([self.total], tf.float64)
 
     @property
+    def stops(self) -> list[str]:
+        """Names of the `stop_gradient`s in the graph, those in branches included."""
+        definition = self._value.graph.as_graph_def()
+        nodes = [*definition.node]
+        for function in definition.library.function:
+            nodes += function.node_def
+        # The mean inside `tf.nn.moments` is stopped where its gradient is zero.
+        return [
+            node.name
+            for node in nodes
+            if node.op == "StopGradient" and "moments" not in node.name
+        ]
+
+    @property
     def double(self) -> bool:
         """Whether everything is computed in float64, lifted or not."""
         return self.problem.double or self._lifted

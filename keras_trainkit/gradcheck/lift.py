@@ -72,6 +72,7 @@ def _twin(function: Any) -> Callable[..., Any]:
         results = pruned(point, *captured)
         return tuple(results) if len(fetches) > 1 else results[0]
 
+    vars(twin)["graph"] = graph  # as a traced function has, to name operations
     return twin
 
 

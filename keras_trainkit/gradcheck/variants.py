@@ -1,7 +1,8 @@
 """Problems made from problems: second derivatives, a trained point, forward mode."""
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,51 @@ def second_order(problem: Problem, seed: int) -> Problem:
     return dataclasses.replace(
         problem, title=f"{problem.title}, second derivatives", terms=terms
     )
+
+
+def held_stops(problem: Problem) -> Problem:
+    """Returns the problem in which stopped values stay what they are at the point.
+
+    A gradient that treats a value as constant, as power iteration in spectral
+    normalisation does, then agrees with differences. Only `tf.stop_gradient` and
+    `keras.ops.stop_gradient` are held, in the order in which they are called.
+    """
+    values = [
+        tf.cast(tf.convert_to_tensor(value), kind)
+        for value, kind in zip(problem.values, problem.kinds, strict=True)
+    ]
+    held: list[Any] = []
+    stop = tf.stop_gradient
+
+    def record(tensor: Any, name: str | None = None) -> Any:
+        held.append(stop(tensor, name))
+        return held[-1]
+
+    with _stopping_by(record):
+        problem.terms(values)
+
+    def terms(values: Sequence[Any]) -> list[Any]:
+        queue = list(held)
+
+        def replay(tensor: Any, name: str | None = None) -> Any:
+            return queue.pop(0)
+
+        with _stopping_by(replay):
+            return problem.terms(values)
+
+    notes = [*problem.notes, f"{len(held)} stopped values are held constant"]
+    return dataclasses.replace(problem, terms=terms, notes=notes)
+
+
+@contextlib.contextmanager
+def _stopping_by(function: Any) -> Iterator[None]:
+    """Puts `function` in place of `tf.stop_gradient`, for the time of the context."""
+    stop = tf.stop_gradient
+    tf.stop_gradient = function
+    try:
+        yield
+    finally:
+        tf.stop_gradient = stop
 
 
 def burn_in(problem: Problem, evaluator: Evaluator, steps: int) -> Problem:

@@ -161,6 +161,24 @@ def test_gradcheck_names_a_surrogate_gradient():
     assert "surrogate" in check.causes["input 0"]
 
 
+def test_a_stop_that_is_meant_can_be_held_constant():
+    random = np.random.default_rng(0)
+    layer = L.SpectralNormalization(L.Dense(4))
+    x = random.normal(size=(3, 5)).astype("float32")
+    check = tk.gradcheck(layer, x)
+    assert not check.ok
+    assert any("hold_stopped=True" in note for note in check.notes)
+    stop = tf.stop_gradient
+    assert tk.gradcheck(layer, x, hold_stopped=True).ok
+    assert tf.stop_gradient is stop
+    wrong = tk.gradcheck(
+        lambda x: tf.stop_gradient(x) * with_backward(lambda up: 2 * up)(x),
+        np.ones(3),
+        hold_stopped=True,
+    )
+    assert "2 times" in wrong.causes["input 0"]
+
+
 def test_gradcheck_of_a_disconnected_value_is_no_pass():
     check = tk.gradcheck(lambda x: tf.stop_gradient(tf.round(x)), np.array([0.1, 0.4]))
     assert not check.ok
