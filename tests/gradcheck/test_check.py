@@ -334,3 +334,13 @@ def test_the_function_wins_the_name_and_the_room_stays_importable():
     room = importlib.import_module("keras_trainkit.gradcheck")
     assert tk.gradcheck is room.gradcheck
     assert room.GradientCheck is GradientCheck
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_long_checks_show_a_progress_bar_unless_told_not_to(
+    verbose, monkeypatch, capsys
+):
+    monkeypatch.setattr(sys.modules["keras_trainkit.gradcheck.evaluator"], "LONG", 0.0)
+    x = np.linspace(0.0, 1.0, 100)
+    tk.gradcheck(tf.tanh, x, coordinates="all", verbose=verbose)
+    assert ("evaluation" in capsys.readouterr().out) == verbose
