@@ -15,7 +15,7 @@ from keras_trainkit.arguments import (
     received,
 )
 from keras_trainkit.gradcheck.batch import take_batch
-from keras_trainkit.gradcheck.entries import make_entries, sweep
+from keras_trainkit.gradcheck.entries import make_entries, sweep, worst_first
 from keras_trainkit.gradcheck.evaluator import Evaluator
 from keras_trainkit.gradcheck.lift import lift
 from keras_trainkit.gradcheck.locate import Comparison
@@ -32,7 +32,6 @@ from keras_trainkit.gradcheck.variants import burn_in, held_stops, second_order
 
 TOLERANCE = 1e-6
 SINGLE = 1e-2  # tolerance where everything is computed in float32
-RANK = {"FAIL": 0, "ok": 1, "noisy": 2, "kink": 3, "zero": 4}
 
 
 def gradcheck(
@@ -203,10 +202,9 @@ def gradcheck(
         )
     if forward_mode:
         notes.append(forward_note(comparison))
-    entries.sort(key=lambda entry: (RANK[entry.verdict], -entry.relative_error))
     return GradientCheck(
         title=problem.title,
-        entries=entries,
+        entries=worst_first(entries),
         causes=causes,
         notes=notes,
         tolerance=limit,

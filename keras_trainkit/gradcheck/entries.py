@@ -8,6 +8,8 @@ from keras_trainkit.gradcheck.difference import Measured, relative_error
 from keras_trainkit.gradcheck.evaluator import Evaluator, Jobs
 from keras_trainkit.gradcheck.result import Entry
 
+RANK = {"FAIL": 0, "ok": 1, "noisy": 2, "kink": 3, "zero": 4}
+
 
 def make_entries(evaluator: Evaluator, jobs: Jobs, found: Measured) -> list[Entry]:
     """Returns one entry a job and term."""
@@ -32,6 +34,13 @@ def make_entries(evaluator: Evaluator, jobs: Jobs, found: Measured) -> list[Entr
             strict=True,
         )
     ]
+
+
+def worst_first(entries: list[Entry]) -> list[Entry]:
+    """Returns the entries by verdict, and by relative error within a verdict."""
+    ranks = [RANK[entry.verdict] for entry in entries]
+    errors = [-entry.relative_error for entry in entries]
+    return [entries[place] for place in np.lexsort((errors, ranks)).tolist()]
 
 
 def sweep(evaluator: Evaluator, entry: Entry) -> tuple[np.ndarray, np.ndarray]:
