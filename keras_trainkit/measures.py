@@ -65,8 +65,8 @@ def update_ratio(before: Any, after: Any) -> Any:
     return tf.where(step == 0.0, 0.0, step / norm(before))
 
 
-def moments(tensor: Any) -> tuple[Any, Any]:
-    """Returns the mean and the standard deviation of all entries.
+def mean_and_variance(tensor: Any) -> tuple[Any, Any]:
+    """Returns the mean and the variance of all entries.
 
     Two passes, so that a mean far from zero costs no digits.
 
@@ -74,14 +74,13 @@ def moments(tensor: Any) -> tuple[Any, Any]:
         tensor: Any shape, floating, at least one entry.
 
     Returns:
-        `(mean, std)`, float32 scalars; the standard deviation divides by the
-        number of entries.
+        `(mean, variance)`, float32 scalars; the variance divides by the number of
+        entries.
     """
     tensor = _at_least_float32(tensor)
     mean = tf.reduce_mean(tensor)
-    count = tf.cast(tf.size(tensor), tensor.dtype)
-    std = tf.sqrt(2.0 * tf.nn.l2_loss(tensor - mean) / count)
-    return tf.cast(mean, tf.float32), tf.cast(std, tf.float32)
+    variance = tf.reduce_mean(tf.math.squared_difference(tensor, mean))
+    return tf.cast(mean, tf.float32), tf.cast(variance, tf.float32)
 
 
 def zero_fraction(tensor: Any) -> Any:

@@ -1,7 +1,7 @@
 """Watches the activations of every layer and the gradients that reach them."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from keras_trainkit.arguments import check_flag, check_integer, received
 from keras_trainkit.callbacks.monitor import Monitor, check_every, check_overhead
@@ -29,7 +29,8 @@ class LayerStatisticsMonitor(Monitor):
             `overhead` allows. With gradient accumulation, optimizer updates.
         layers: Names of the layers to measure, `None` for all.
         sample: Measure only the first so many examples of a batch, int >= 1;
-            `None` for all of them. 16 make a reading several times cheaper.
+            `None` for all of them, "auto" for as many as make about 16,384 values
+            of a layer, at most 16, which makes a reading several times cheaper.
         histograms: Whether to count values by sign and magnitude once an epoch
             (`activation_histogram`, `activation_gradient_histogram`).
         overhead: Share of the running time that `every="auto"` may cost, in
@@ -54,14 +55,14 @@ class LayerStatisticsMonitor(Monitor):
         self,
         every: int | Literal["auto"] = 1,
         layers: Sequence[str] | None = None,
-        sample: int | None = None,
+        sample: int | Literal["auto"] | None = None,
         histograms: bool = False,
         overhead: float = 0.03,
     ) -> None:
         super().__init__()
         self.every = check_every(every)
         self.layers = check_layers(layers)
-        self.sample = sample if sample is None else check_integer("sample", sample, 1)
+        self.sample = check_sample(sample)
         self.histograms = check_flag("histograms", histograms)
         self.overhead = check_overhead(overhead)
 
@@ -74,6 +75,18 @@ class LayerStatisticsMonitor(Monitor):
             histograms=self.histograms,
             overhead=self.overhead,
         )
+
+
+def check_sample(value: Any) -> Any:
+    """Returns `sample` if it is `None`, "auto" or an integer >= 1, or says why not."""
+    if value is None or value == "auto":
+        return value
+    if isinstance(value, str):
+        raise ValueError(
+            '`sample` must be None, "auto" or an integer >= 1. '
+            + received("sample", value)
+        )
+    return check_integer("sample", value, 1)
 
 
 def check_layers(layers: Sequence[str] | None) -> tuple[str, ...] | None:

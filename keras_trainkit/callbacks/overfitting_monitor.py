@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_trainkit.arguments import check_integer, check_number, received
 from keras_trainkit.callbacks.monitor import Monitor
@@ -12,6 +13,7 @@ from keras_trainkit.recording.request import Request
 
 # Epochs that the trend looks back on.
 _TREND_EPOCHS = 5
+_BATCH = 128
 
 
 class OverfittingMonitor(Monitor):
@@ -68,6 +70,7 @@ class OverfittingMonitor(Monitor):
         )
         self.every_epochs = check_integer("every_epochs", every_epochs, 1)
         self._able = True
+        self._dataset: Any = None
 
     def request(self) -> Request:
         """Asks for training examples, unless the user gave some."""
@@ -75,8 +78,9 @@ class OverfittingMonitor(Monitor):
         return Request(captured_examples=captured)
 
     def begin(self) -> None:
-        """Forgets that an earlier model could not be evaluated."""
+        """Forgets the data of an earlier run and whether they could be evaluated."""
         self._able = True
+        self._dataset = None
 
     def read_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
         """Evaluates on the training subset and records the gaps."""
@@ -86,15 +90,12 @@ class OverfittingMonitor(Monitor):
     def compare(self, epoch: int, logs: dict[str, Any]) -> None:
         """Evaluates on the training subset and records the gaps of an epoch."""
         recorder = self._joined()
-        data = self.train_data
-        if data is None:
-            captured = recorder.captured()
-            if captured is None:
-                self._give_up("the training data could not be kept on the device")
-                return
-            data = keras.utils.unpack_x_y_sample_weight(captured)[:2]
+        if self._dataset is None:
+            self._dataset = self._make_dataset()
+        if self._dataset is None:
+            return
         try:
-            measured = _evaluate(self.model, *data)
+            measured = _evaluate(self.model, self._dataset)
         except Exception as error:
             # A model with a train step of its own need not know how to evaluate.
             self._give_up(f"{type(error).__name__}: {error}")
@@ -109,6 +110,20 @@ class OverfittingMonitor(Monitor):
                 gap = float(logs[f"val_{name}"]) - float(value)
                 gap = -gap if _larger_is_better(self.model, name) else gap
                 self._add_gap(name, gap, place)
+
+    def _make_dataset(self) -> Any:
+        data = self.train_data
+        if data is None:
+            captured = self._joined().captured()
+            if captured is None:
+                self._give_up("the training data could not be kept on the device")
+                return None
+            data = keras.utils.unpack_x_y_sample_weight(captured)[:2]
+        # A dataset made once: Keras would build a pipeline anew for arrays.
+        examples = tf.data.Dataset.from_tensor_slices(
+            (data[0],) if data[1] is None else tuple(data)
+        )
+        return examples.batch(_BATCH).cache()
 
     def _add_gap(self, name: str, gap: float, place: dict[str, int]) -> None:
         record = self._joined().record
@@ -133,12 +148,12 @@ class OverfittingMonitor(Monitor):
         )
 
 
-def _evaluate(model: Any, x: Any, y: Any) -> dict[str, Any]:
+def _evaluate(model: Any, dataset: Any) -> dict[str, Any]:
     """Evaluates without a trace: every state that changes is put back."""
     state = [*model.non_trainable_variables, *model.metrics_variables]
     before = [keras.ops.copy(value) for value in state]
     try:
-        return dict(model.evaluate(x, y, verbose=0, return_dict=True))
+        return dict(model.evaluate(dataset, verbose=0, return_dict=True))
     finally:
         for value, old in zip(state, before, strict=True):
             value.assign(old)

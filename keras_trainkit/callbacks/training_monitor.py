@@ -8,14 +8,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from keras_trainkit.arguments import check_flag, check_integer, received
+from keras_trainkit.arguments import check_flag, received
 from keras_trainkit.callbacks.first_layer_filters import (
     FirstLayerFilters,
     check_image_shape,
 )
-from keras_trainkit.callbacks.layer_statistics_monitor import check_layers
+from keras_trainkit.callbacks.layer_statistics_monitor import (
+    check_layers,
+    check_sample,
+)
 from keras_trainkit.callbacks.monitor import Monitor, check_every, check_overhead
 from keras_trainkit.callbacks.overfitting_monitor import OverfittingMonitor
+from keras_trainkit.callbacks.update_ratio_monitor import check_entries
 from keras_trainkit.diagnosis.diagnose import diagnose
 from keras_trainkit.recording.request import Request
 
@@ -48,8 +52,11 @@ class TrainingMonitor(Monitor):
             (0, 1]. What is done between epochs counts too: where epochs are short,
             page and evaluation come less often than each epoch.
         layers: Names of the layers to measure, `None` for all.
-        sample: Examples of each batch that the layers' statistics are taken on,
-            int >= 1; `None` for all.
+        sample: Examples of each batch that a layer's statistics are taken on, int
+            >= 1; `None` for all, "auto" for as many as make about 16,384 values,
+            at most 16.
+        entries: Entries of a variable that its norms are taken on, int >= 1;
+            `None` for all. Larger variables are sampled evenly.
         histograms: Whether to count the layers' values by size, once an epoch.
         train_data: `(x, y)` for the training side of the gap; `None` keeps the
             first `examples` that are trained on.
@@ -78,7 +85,8 @@ class TrainingMonitor(Monitor):
         overhead: float = 0.03,
         *,
         layers: Sequence[str] | None = None,
-        sample: int | None = 16,
+        sample: int | Literal["auto"] | None = "auto",
+        entries: int | None = 16_384,
         histograms: bool = False,
         train_data: tuple[Any, Any] | None = None,
         examples: int = 256,
@@ -91,7 +99,8 @@ class TrainingMonitor(Monitor):
         self.every = check_every(every)
         self.overhead = check_overhead(overhead)
         self.layers = check_layers(layers)
-        self.sample = sample if sample is None else check_integer("sample", sample, 1)
+        self.sample = check_sample(sample)
+        self.entries = check_entries(entries)
         self.histograms = check_flag("histograms", histograms)
         self.tensorboard = check_flag("tensorboard", tensorboard)
         self.log_values = check_flag("log_values", log_values)
@@ -117,6 +126,7 @@ class TrainingMonitor(Monitor):
         """Asks for everything."""
         return Request(
             update_every=self.every,
+            entries=self.entries,
             layer_every=self.every,
             layers=None if self.layers is None else frozenset(self.layers),
             sample=self.sample,

@@ -1,7 +1,8 @@
 """Watches how far each update moves each parameter."""
 
-from typing import Literal
+from typing import Any, Literal
 
+from keras_trainkit.arguments import check_integer
 from keras_trainkit.callbacks.monitor import Monitor, check_every, check_overhead
 from keras_trainkit.recording.request import Request
 
@@ -19,6 +20,10 @@ class UpdateRatioMonitor(Monitor):
     Args:
         every: Steps between two readings, int >= 1, or "auto" for as often as
             `overhead` allows. With gradient accumulation, optimizer updates.
+        entries: Entries of a variable that its norms are taken on, int >= 1. Larger
+            variables are sampled evenly and their norms scaled up, which is off by
+            about a percent and keeps reading large kernels cheap;
+            `None` reads all.
         overhead: Share of the running time that `every="auto"` may cost, in
             (0, 1].
 
@@ -37,12 +42,23 @@ class UpdateRatioMonitor(Monitor):
     """
 
     def __init__(
-        self, every: int | Literal["auto"] = 1, overhead: float = 0.03
+        self,
+        every: int | Literal["auto"] = 1,
+        entries: int | None = 16_384,
+        overhead: float = 0.03,
     ) -> None:
         super().__init__()
         self.every = check_every(every)
+        self.entries = check_entries(entries)
         self.overhead = check_overhead(overhead)
 
     def request(self) -> Request:
         """Asks for the updates."""
-        return Request(update_every=self.every, overhead=self.overhead)
+        return Request(
+            update_every=self.every, entries=self.entries, overhead=self.overhead
+        )
+
+
+def check_entries(value: Any) -> int | None:
+    """Returns `entries` if it is `None` or an integer >= 1, else says why not."""
+    return None if value is None else check_integer("entries", value, 1)

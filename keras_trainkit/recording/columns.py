@@ -11,7 +11,7 @@ class Merge(enum.Enum):
 
     FIRST = "they agree"
     MEAN = "mean, weighted by examples"
-    SPREAD = "standard deviation, from the column before it as mean"
+    VARIANCE = "variance, with the column before it as the mean"
     SUM = "sum"
 
 
@@ -22,9 +22,13 @@ class Column:
     Args:
         series: What it is.
         merge: How replicas combine.
-        half_square: Whether it is half a sum of squares, waiting for its root.
+        half_square: Whether it is half a sum of squares and a norm is recorded. Of
+            a variance the standard deviation is recorded. The roots are taken on
+            the host.
+        scale: What the number is multiplied by first: entries over entries read.
     """
 
     series: Series
     merge: Merge = Merge.FIRST
     half_square: bool = False
+    scale: float = 1.0

@@ -39,14 +39,18 @@ class Ring:
     Args:
         width: Numbers in a row.
         device: Where it lives.
+        step: The variable that counts steps, if a row is written at every one;
+            `None` if the ring has to keep the steps of its rows itself.
     """
 
-    def __init__(self, width: int, device: str | None) -> None:
+    def __init__(self, width: int, device: str | None, step: Any = None) -> None:
         fewest, most = _RING_ROWS
         self.capacity = max(fewest, min(most, _RING_BYTES // (4 * max(width, 1))))
         self._rows = variable(np.zeros((self.capacity, width)), tf.float32, device)
-        self._steps = variable(np.zeros(self.capacity), tf.int64, device)
-        self._count = variable(0, tf.int64, device)
+        self._keeps_steps = step is None
+        self._count = variable(0, tf.int64, device) if step is None else step
+        if self._keeps_steps:
+            self._steps = variable(np.zeros(self.capacity), tf.int64, device)
         self._taken = 0
 
     def write(self, step: Any, row: Any) -> None:
@@ -56,10 +60,12 @@ class Ring:
             step: The training step, int64 scalar.
             row: The numbers, float32, shape `(width,)`.
         """
-        place = tf.reshape(self._count % self.capacity, [1, 1])
+        count = self._count.read_value() if self._keeps_steps else step
+        place = tf.reshape(count % self.capacity, [1, 1])
         self._rows.scatter_nd_update(place, row[tf.newaxis])
-        self._steps.scatter_nd_update(place, tf.reshape(step, [1]))
-        self._count.assign_add(1)
+        if self._keeps_steps:
+            self._steps.scatter_nd_update(place, tf.reshape(step, [1]))
+            self._count.assign_add(1)
 
     def drain(self) -> tuple[np.ndarray, np.ndarray]:
         """Takes the rows written since the last call, oldest first.
@@ -73,8 +79,10 @@ class Ring:
         self._taken = count
         if first == count:
             return np.empty(0, np.int64), np.empty((0, self._rows.shape[1]), "f4")
-        places = np.arange(first, count) % self.capacity
-        return self._steps.numpy()[places], self._rows.numpy()[places]
+        numbers = np.arange(first, count)
+        places = numbers % self.capacity
+        steps = self._steps.numpy()[places] if self._keeps_steps else numbers
+        return steps, self._rows.numpy()[places]
 
 
 def _outside_of_scopes(make: Callable[[], Made]) -> Made:

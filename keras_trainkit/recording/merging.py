@@ -47,15 +47,16 @@ def _merge(
     column = columns[index]
     numbers = stacked[:, :, index]
     if column.half_square:
-        numbers = np.sqrt(2.0 * numbers)
+        numbers = np.sqrt(2.0 * column.scale * numbers)
     if column.merge is Merge.SUM:
         return numbers.sum(axis=0)
     if column.merge is Merge.MEAN:
         return weights @ numbers
-    if column.merge is Merge.SPREAD and len(weights) > 1:
+    if column.merge is Merge.VARIANCE:
+        # Of all replicas' entries together: within the replicas and between them.
         means = stacked[:, :, index - 1]
-        square = weights @ (numbers**2 + means**2) - (weights @ means) ** 2
-        return np.sqrt(np.maximum(square, 0.0))
+        between = weights @ (means - weights @ means) ** 2 if len(weights) > 1 else 0.0
+        return np.sqrt(weights @ numbers + between)
     return numbers[0]
 
 

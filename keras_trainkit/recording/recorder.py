@@ -22,6 +22,10 @@ from keras_trainkit.recording.step import MeasuredStep
 
 _recorders: "weakref.WeakKeyDictionary[Any, Recorder]" = weakref.WeakKeyDictionary()
 
+# Readings that must be silent before a unit is called dead, unless all steps of an
+# epoch were read.
+_FEWEST_READINGS = 20
+
 
 class Recorder:
     """Measures one run of `fit` for all the callbacks that joined.
@@ -297,20 +301,21 @@ def _now() -> str:
 def _add_dead_fractions(
     record: TrainingRecord, step: MeasuredStep, place: dict[str, int]
 ) -> None:
-    for label in step.replicas[0].units:
+    for label, reset in step.units_reset.items():
+        steps, epochs, _ = record.values("zero_fraction", label)
+        readings = int(np.sum(steps >= reset))
+        in_epoch = int(np.sum(epochs == place["epoch"]))
+        complete = in_epoch and in_epoch == place["step"] - reset + 1
+        # A unit that is silent in a few readings need not be dead: where readings
+        # are rare, they are put together over epochs until they are enough.
+        if readings < _FEWEST_READINGS and not complete:
+            continue
         states = [replica.units[label] for replica in step.replicas]
         active = np.any([state.numpy() for state in states], axis=0)
-        if not active.any() and not _was_read(record, label, place["epoch"]):
-            continue
-        dead = float(np.mean(~active))
-        record.add("dead_fraction", dead, layer=label, **place)
+        record.add("dead_fraction", float(np.mean(~active)), layer=label, **place)
+        step.units_reset[label] = place["step"] + 1
         for state in states:
             state.assign(np.zeros(len(active), bool))
-
-
-def _was_read(record: TrainingRecord, label: str, epoch: int) -> bool:
-    _, epochs, _ = record.values("zero_fraction", label)
-    return bool(len(epochs)) and epochs[-1] == epoch
 
 
 def _add_histograms(

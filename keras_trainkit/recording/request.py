@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Any, Literal
 
 Every = int | Literal["auto"]
 
@@ -14,10 +14,12 @@ class Request:
     Args:
         update_every: Steps between two readings of the parameters' updates, >= 1;
             `None` reads none.
+        entries: Entries of a variable that its norms are taken on, >= 1; `None`
+            for all.
         layer_every: The same for the layers' activations and gradients.
         layers: Labels of the layers to measure, `None` for all.
         sample: Examples of a batch that the layers' statistics are taken on, >= 1;
-            `None` for all.
+            `None` for all, "auto" for a number that fits the layer.
         histograms: Whether the layers' values are counted by size.
         captured_examples: Training examples kept for evaluation, >= 0.
         overhead: Share of the running time that measuring may cost, for readings
@@ -25,39 +27,46 @@ class Request:
     """
 
     update_every: Every | None = None
+    entries: int | None = None
     layer_every: Every | None = None
     layers: frozenset[str] | None = None
-    sample: int | None = None
+    sample: int | Literal["auto"] | None = None
     histograms: bool = False
     captured_examples: int = 0
     overhead: float = 0.03
 
     def join(self, other: "Request") -> "Request":
         """Returns the request that serves both."""
-        both_measure_layers = None not in (self.layer_every, other.layer_every)
-        if both_measure_layers:
-            sample = (
-                None
-                if None in (self.sample, other.sample)
-                else max(self.sample or 0, other.sample or 0)
-            )
-            layers = (
-                None
-                if self.layers is None or other.layers is None
-                else self.layers | other.layers
-            )
-        else:
-            source = other if self.layer_every is None else self
-            sample, layers = source.sample, source.layers
+        layers = _union(self, other)
         return Request(
             _finest(self.update_every, other.update_every),
+            _largest(self, other, "update_every", "entries"),
             _finest(self.layer_every, other.layer_every),
             layers,
-            sample,
+            _largest(self, other, "layer_every", "sample"),
             self.histograms or other.histograms,
             max(self.captured_examples, other.captured_examples),
             min(self.overhead, other.overhead),
         )
+
+
+def _largest(one: Request, other: Request, channel: str, size: str) -> Any:
+    """The larger of two sizes, of those who measure at all; `None` is all."""
+    sizes = [
+        getattr(request, size)
+        for request in (one, other)
+        if getattr(request, channel) is not None
+    ]
+    if None in sizes or not sizes:
+        return None
+    numbers = [number for number in sizes if number != "auto"]
+    return max(numbers) if numbers else "auto"
+
+
+def _union(one: Request, other: Request) -> frozenset[str] | None:
+    """The layers of both, of those who measure layers at all; `None` is all."""
+    chosen = [r.layers for r in (one, other) if r.layer_every is not None]
+    return None if None in chosen or not chosen else frozenset().union(*chosen)
 
 
 def _finest(one: Every | None, other: Every | None) -> Every | None:

@@ -36,14 +36,19 @@ class Replica:
 
 def new_replica(device: str | None, request: Request) -> Replica:
     """Makes the state of a replica on its device."""
+    variables: dict[Any, Any] = {}
     intervals = {}
     for channel, every in (
         ("updates", request.update_every),
         ("layers", request.layer_every),
     ):
-        if every is not None:
+        if every is None:
+            continue
+        if every not in variables:
             first = 1 if every == "auto" else every
-            intervals[channel] = variable(first, tf.int64, device)
+            variables[every] = variable(first, tf.int64, device)
+        # Channels of one rhythm share a variable, and so one test in the step.
+        intervals[channel] = variables[every]
     return Replica(
         device,
         variable(0, tf.int64, device),
@@ -59,11 +64,13 @@ class Schedule:
     Args:
         model: The model.
         replica: The replica.
+        early: Whether readings are taken before the loss of the step is known.
     """
 
-    def __init__(self, model: Any, replica: Replica) -> None:
+    def __init__(self, model: Any, replica: Replica, early: bool) -> None:
         self.number = replica.step.read_value()
         self._replica = replica
+        self._early = early
         optimizer = getattr(model, "optimizer", None)
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         self._accumulated = getattr(inner, "gradient_accumulation_steps", None) or 1
@@ -71,7 +78,7 @@ class Schedule:
         if self._accumulated > 1:
             self._iterations = tf.cast(tf.identity(inner.iterations.value), tf.int64)
         self._loss: Any = None
-        self._due: dict[str, Any] = {}
+        self._due: dict[int, Any] = {}
 
     def note_loss(self, loss: Any) -> None:
         """Takes note of this step's loss, as soon as it is known."""
@@ -79,27 +86,36 @@ class Schedule:
 
     def is_due(self, channel: str) -> Any:
         """Whether "updates" or "layers" are to be read, a boolean scalar."""
-        if channel not in self._due:
-            interval = self._replica.intervals[channel].read_value()
-            if self._iterations is None:
-                due = self.number % interval == 0
-            else:
-                # Only the step that applies the accumulated gradients updates.
-                count = self._accumulated
-                due = (self._iterations % count == count - 1) & (
-                    (self._iterations // count) % interval == 0
-                )
-            alarmed = self._replica.alarmed.read_value()
-            if self._loss is not None:
-                alarmed |= ~tf.math.is_finite(self._loss)
-            early = self._replica.alarms.read_value() < _ALARMS
-            self._due[channel] = due | (alarmed & early)
-        return self._due[channel]
+        rhythm = self._replica.intervals[channel]
+        if id(rhythm) not in self._due:
+            self._due[id(rhythm)] = self._is_on(rhythm) | self._is_alarmed()
+        return self._due[id(rhythm)]
 
     def end_step(self) -> None:
         """Counts the step."""
-        if self._loss is not None:
+        if self._loss is not None and self._replica.intervals:
             alarmed = ~tf.math.is_finite(self._loss)
-            self._replica.alarmed.assign(alarmed)
+            if self._early:
+                self._replica.alarmed.assign(alarmed)
             self._replica.alarms.assign_add(tf.cast(alarmed, tf.int64))
         self._replica.step.assign_add(1)
+
+    def _is_on(self, rhythm: Any) -> Any:
+        interval = rhythm.read_value()
+        if self._iterations is None:
+            return self.number % interval == 0
+        # Only the step that applies the accumulated gradients updates.
+        count = self._accumulated
+        return (self._iterations % count == count - 1) & (
+            (self._iterations // count) % interval == 0
+        )
+
+    def _is_alarmed(self) -> Any:
+        # Before the loss is known, the loss of the step before has to tell.
+        if self._early:
+            alarmed = self._replica.alarmed.read_value()
+        elif self._loss is not None:
+            alarmed = ~tf.math.is_finite(self._loss)
+        else:
+            return tf.constant(False)
+        return alarmed & (self._replica.alarms.read_value() < _ALARMS)

@@ -10,10 +10,15 @@ from keras_trainkit import measures
 from keras_trainkit.record import Series
 from keras_trainkit.recording.columns import Column, Merge
 from keras_trainkit.recording.device import Ring, variable
+from keras_trainkit.recording.entries import Entries
+from keras_trainkit.recording.fusion import may_be_fused
 from keras_trainkit.recording.layers import MeasuredLayer, measured_layers, short_name
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.schedule import Replica, Schedule, new_replica
 from keras_trainkit.recording.taps import StepTap, Taps, optimizers_of
+
+# An automatic sample: examples at most, and values of a layer they should make.
+_AUTO_SAMPLE = 16, 16_384
 
 
 class MeasuredStep:
@@ -29,6 +34,8 @@ class MeasuredStep:
         self.request = request
         self.layers = measured_layers(model)
         self.unreachable: set[str] = set()
+        # First step that the silence of a layer's units is counted from.
+        self.units_reset: dict[str, int] = {}
         strategy = model.distribute_strategy
         self.replica_count = strategy.num_replicas_in_sync
         devices: list[str | None] = [None]
@@ -36,18 +43,17 @@ class MeasuredStep:
             devices = list(strategy.extended.worker_devices)
         self.replicas = [new_replica(device, request) for device in devices]
         self._original = model.train_step
-        self._taps = Taps(model, self._tapped_layers())
         self._owners = {
             id(value): layer for layer in self.layers for value in layer.variables
         }
-        # XLA wants one shape from both branches of a condition.
-        self._xla = bool(getattr(model, "jit_compile", False)) and not model.run_eagerly
+        self.uses_twin = self._needs_twin(strategy)
+        self._taps = Taps(model, self._tapped_layers())
 
     def __call__(self, data: Any) -> Any:
         """Runs or traces one step, as `model.train_step` would."""
         replica = self._this_replica()
-        schedule = Schedule(self.model, replica)
-        if self._xla and replica.intervals:
+        schedule = Schedule(self.model, replica, early=self.uses_twin)
+        if self.uses_twin and replica.intervals:
             self._measure_twin(data, replica, schedule)
             trace = _StepTrace(self, replica, schedule, listens=False)
         else:
@@ -60,9 +66,10 @@ class MeasuredStep:
         return logs
 
     def _measure_twin(self, data: Any, replica: Replica, schedule: Schedule) -> None:
-        # XLA rounds differently wherever a tensor has one more reader, and the
-        # weights would differ in their last bit. So a due step is done twice: a
-        # measured twin in a branch of its own, undone, and then the step as it is.
+        # XLA, and fused layers without it, round differently wherever a tensor has
+        # one more reader, and the weights would differ in their last bit. So a due
+        # step is done twice: a measured twin in a branch of its own, which is
+        # undone, and then the step as it is.
         state = _state(self.model)
 
         def twin() -> Any:
@@ -95,17 +102,32 @@ class MeasuredStep:
             self._taps.leave()
             self.unreachable |= tap.unreachable
 
-    @property
-    def is_xla(self) -> bool:
-        """Whether the step is compiled by XLA."""
-        return self._xla
+    def _needs_twin(self, strategy: Any) -> bool:
+        if self.model.run_eagerly:
+            return False
+        if self.model.jit_compile:
+            return True
+        fusible = [
+            layer
+            for layer in self._tapped_layers()
+            if may_be_fused(layer.layer, self.model)
+        ]
+        if fusible and strategy.num_replicas_in_sync > 1:
+            # Replicas meet in the update, which no branch may hold: these layers
+            # are left alone.
+            self.unreachable |= {layer.label for layer in fusible}
+            return False
+        return bool(fusible)
 
     def _tapped_layers(self) -> list[MeasuredLayer]:
         if self.request.layer_every is None:
             return []
         wanted = self.request.layers
         return [
-            layer for layer in self.layers if wanted is None or layer.label in wanted
+            layer
+            for layer in self.layers
+            if (wanted is None or layer.label in wanted)
+            and layer.label not in self.unreachable
         ]
 
     def _this_replica(self) -> Replica:
@@ -171,13 +193,15 @@ class _StepTrace:
     def _note_loss(self, loss: Any) -> None:
         # Keras divides the loss by the number of replicas before it is summed.
         self._loss = _scalar(loss) * self._step.replica_count
-        if not self._listens or not self._step.is_xla:
+        if not self._listens or not self._step.uses_twin:
             self._schedule.note_loss(self._loss)
 
     def _ring(self, channel: str, columns: list[Column]) -> Ring:
         key = channel, tuple(columns)
         if key not in self._replica.rings:
-            self._replica.rings[key] = Ring(len(columns), self._replica.device)
+            counter = self._replica.step if channel == "steps" else None
+            ring = Ring(len(columns), self._replica.device, counter)
+            self._replica.rings[key] = ring
         return self._replica.rings[key]
 
     def _write_step(self, loss: Any) -> None:
@@ -208,16 +232,17 @@ class _StepTrace:
             # Each replica has its share; only the sum is the gradient of the loss.
             context = tf.distribute.get_replica_context()
             grads = context.all_reduce(tf.distribute.ReduceOp.SUM, grads)
-        values = [getattr(value, "value", value) for _, value in pairs]
+        limit = self._step.request.entries
+        values = [Entries(getattr(value, "value", value), limit) for _, value in pairs]
         due = self._schedule.is_due("updates")
 
         def read() -> list[Any]:
-            return [tf.identity(value) for value in values]
+            return [value.read() for value in values]
 
         def skip() -> list[Any]:
-            return [tf.zeros([0] * value.shape.rank, value.dtype) for value in values]
+            return [value.nothing() for value in values]
 
-        before = read() if self._step.is_xla else tf.cond(due, read, skip)
+        before = read() if self._step.uses_twin else tf.cond(due, read, skip)
         self._pending = [
             (variable_, (gradient, old, value))
             for (_, variable_), gradient, old, value in zip(
@@ -233,12 +258,16 @@ class _StepTrace:
 
     def _write_updates(self) -> None:
         columns: list[Column] = []
-        for value, _ in self._updates:
+        for value, (gradient, _, entries) in self._updates:
             layer, name = self._step.label_of(value)
+            sparse = isinstance(gradient, tf.IndexedSlices)
             columns += [
-                Column(Series("weight_norm", layer, name), half_square=True),
-                Column(Series("gradient_norm", layer, name), half_square=True),
-                Column(Series("update_norm", layer, name), half_square=True),
+                Column(Series(measure, layer, name), half_square=True, scale=scale)
+                for measure, scale in (
+                    ("weight_norm", entries.scale),
+                    ("gradient_norm", 1.0 if sparse else entries.scale),
+                    ("update_norm", entries.scale),
+                )
             ]
         for value, _ in self._updates:
             layer, name = self._step.label_of(value)
@@ -251,9 +280,12 @@ class _StepTrace:
         def write() -> Any:
             sums, suspects = [], []
             scale = self._loss_scale
-            for _, (gradient, before, value) in self._updates:
-                after = tf.convert_to_tensor(value)
-                gradient = _dense(gradient, self._step.is_xla)
+            for _, (gradient, before, entries) in self._updates:
+                after = entries.read()
+                if isinstance(gradient, tf.IndexedSlices):
+                    gradient = _summed_rows(gradient, self._step.uses_twin)
+                else:
+                    gradient = entries.of(gradient)
                 square = measures.half_square_sum(gradient)
                 if scale is not None:
                     square /= tf.cast(scale, tf.float32) ** 2
@@ -312,7 +344,10 @@ class _StepTrace:
     ) -> Callable[[], list[Any]]:
         def read() -> list[Any]:
             tensor = self._sampled(tensors)
-            numbers = [*measures.moments(tensor), measures.zero_fraction(tensor)]
+            numbers = [
+                *measures.mean_and_variance(tensor),
+                measures.zero_fraction(tensor),
+            ]
             if bounds is not None:
                 numbers.append(measures.saturated_fraction(tensor, *bounds))
             return numbers
@@ -321,21 +356,17 @@ class _StepTrace:
 
     def _gradient_reader(self, tensors: list[Any]) -> Callable[[], list[Any]]:
         def read() -> list[Any]:
-            mean, std = measures.moments(self._sampled(tensors))
+            mean, variance = measures.mean_and_variance(self._sampled(tensors))
             if self._loss_scale is None:
-                return [mean, std]
+                return [mean, variance]
             scale = tf.cast(self._loss_scale, tf.float32)
-            return [mean / scale, std / scale]
+            return [mean / scale, variance / scale**2]
 
         return read
 
     def _sampled(self, tensors: list[Any]) -> Any:
         """All that a layer gave in this step, its calls put together."""
-        sample = self._step.request.sample
-        parts = [
-            tensor[:sample] if sample is not None and tensor.shape.rank else tensor
-            for tensor in tensors
-        ]
+        parts = [_sample(tensor, self._step.request.sample) for tensor in tensors]
         if len(parts) == 1:
             return parts[0]
         return tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)
@@ -354,6 +385,7 @@ class _StepTrace:
                     np.zeros(count, bool), tf.bool, self._replica.device
                 )
             found[label] = self._replica.units[label]
+            self._step.units_reset.setdefault(label, 0)
         return found
 
     def _note_active_units(self, label: str, state: Any) -> None:
@@ -400,13 +432,24 @@ def _state(model: Any) -> list[Any]:
 def _columns(label: str, name: str, bounded: bool) -> list[Column]:
     columns = [
         Column(Series(f"{name}_mean", label), Merge.MEAN),
-        Column(Series(f"{name}_std", label), Merge.SPREAD),
+        Column(Series(f"{name}_std", label), Merge.VARIANCE),
     ]
     if name == "activation":
         columns.append(Column(Series("zero_fraction", label), Merge.MEAN))
     if bounded:
         columns.append(Column(Series("saturated_fraction", label), Merge.MEAN))
     return columns
+
+
+def _sample(tensor: Any, sample: Any) -> Any:
+    """The first examples of a tensor, the batch first."""
+    if sample is None or not tensor.shape.rank:
+        return tensor
+    if sample == "auto":
+        features = tensor.shape[1:].num_elements()
+        most, values = _AUTO_SAMPLE
+        sample = most if not features else max(1, min(most, values // features))
+    return tensor[:sample]
 
 
 def _nonfinite_counts(row: Any, tensors: list[Any]) -> Any:
@@ -430,10 +473,8 @@ def _loss_scale(optimizer: Any) -> Any:
     return getattr(optimizer, "loss_scale_factor", None)
 
 
-def _dense(gradient: Any, xla: bool) -> Any:
-    """The gradient with repeated rows summed; its norm is what counts."""
-    if not isinstance(gradient, tf.IndexedSlices):
-        return tf.convert_to_tensor(gradient)
+def _summed_rows(gradient: Any, xla: bool) -> Any:
+    """A sparse gradient with repeated rows summed; the norm of that is what counts."""
     if xla:
         return tf.convert_to_tensor(gradient)
     rows, places = tf.unique(tf.reshape(gradient.indices, [-1]))

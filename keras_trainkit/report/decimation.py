@@ -66,7 +66,8 @@ def smooth(
     width = -(-count // points)
     starts = np.arange(0, count, width)
     finite = np.isfinite(values)
-    sums = np.add.reduceat(np.where(finite, values, 0.0), starts)
+    with np.errstate(over="ignore"):
+        sums = np.add.reduceat(np.where(finite, values, 0.0), starts)
     counts = np.add.reduceat(finite.astype(np.float64), starts)
     half = max(1, len(starts) // 25)
     weights = 1.0 - np.abs(np.arange(-half, half + 1)) / (half + 1)
@@ -80,9 +81,10 @@ def smooth(
 
 def _places(values: np.ndarray, width: int) -> np.ndarray:
     """Row of the largest value in each bucket of `width` rows, the first of equals."""
-    whole = len(values) // width * width
-    places = values[:whole].reshape(-1, width).argmax(axis=1)
-    places += np.arange(0, whole, width)
-    if whole == len(values):
-        return places
-    return np.append(places, whole + values[whole:].argmax())
+    starts = np.arange(0, len(values), width)
+    buckets = len(values) // width
+    places: np.ndarray = np.empty(len(starts), np.intp)
+    values[: buckets * width].reshape(buckets, width).argmax(1, places[:buckets])
+    if buckets < len(starts):
+        places[-1] = values[buckets * width :].argmax()
+    return places + starts

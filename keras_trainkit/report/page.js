@@ -97,7 +97,7 @@
     }
     const narrow = width < 640;
     const places = narrow && !(result.legend || {}).orientation
-      ? { orientation: "h", y: -0.22, yanchor: "top" } : {};
+      ? { orientation: "h", yref: "container", y: 0, yanchor: "bottom" } : {};
     result.legend = {
       ...places,
       ...result.legend,
@@ -183,7 +183,7 @@
         (index) => { state.option = index; });
     }
     if (figure.rest.length) {
-      const words = ["the worst", "the worst, others by the legend", "all"];
+      const words = ["the worst", "any, by the legend", "all"];
       addList("Show", words, state.all, (index) => { state.all = index; });
     }
     if (figure.logarithmic) {

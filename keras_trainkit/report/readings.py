@@ -62,14 +62,21 @@ class Readings:
 
     def at_epochs(self, series: Series, wanted: Sequence[int]) -> np.ndarray:
         """The last reading within each of some epochs, NaN where there is none."""
+        values, found = self.found_at_epochs(series, wanted)
+        return np.where(found, values, np.nan)
+
+    def found_at_epochs(
+        self, series: Series, wanted: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `at_epochs`, with a mask that tells readings of NaN from none."""
         _, epochs, values = self.arrays(series)
         if not len(epochs):
-            return np.full(len(wanted), np.nan)
+            return np.full(len(wanted), np.nan), np.zeros(len(wanted), bool)
         if (epochs[1:] < epochs[:-1]).any():  # a later `fit` counted from 0 again
             order = np.argsort(epochs, kind="stable")
             epochs, values = epochs[order], values[order]
         rows = np.searchsorted(epochs, wanted, side="right") - 1
-        return np.where((rows >= 0) & (epochs[rows] == wanted), values[rows], np.nan)
+        return values[rows], (rows >= 0) & (epochs[rows] == wanted)
 
     @cached_property
     def layers(self) -> tuple[str, ...]:

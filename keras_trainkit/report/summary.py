@@ -55,18 +55,16 @@ def _status(metadata: dict[str, Any], live: bool) -> Tile:
 
 
 def _progress(readings: Readings) -> list[Tile]:
-    last_step = last_epoch = -1
-    complete = False
-    for series in [Series("loss"), *map(Series, _epoch_measures(readings))]:
-        steps, epochs, _ = readings.arrays(series)
-        if len(steps):
-            complete = series.measure != "loss" and epochs[-1] >= last_epoch
-            last_step = max(last_step, int(steps[-1]))
-            last_epoch = max(last_epoch, int(epochs[-1]))
+    steps, epochs, _ = readings.arrays(Series("loss"))
+    last_step = int(steps[-1]) if len(steps) else -1
+    done = int(epochs.max()) if len(steps) else 0
+    for measure in _epoch_measures(readings):
+        steps, epochs, _ = readings.arrays(Series(measure))
+        last_step = max(last_step, int(steps[-1]))
+        done = max(done, int(epochs.max()) + 1)
     if last_step < 0:
         return [Tile("Progress", "nothing recorded yet")]
     planned = readings.record.metadata.get("epochs")
-    done = last_epoch + 1 if complete else last_epoch
     of = f" of {planned}" if isinstance(planned, int) else ""
     note = f"{last_step + 1:,} steps".replace(",", "\u202f")
     return [Tile("Epochs done", f"{done}{of}", note)]
@@ -151,7 +149,7 @@ def _most_dead(readings: Readings) -> list[Tile]:
         return []
     value = readings.latest(worst)
     state = "warning" if not value < _MANY_DEAD else ""
-    note = worst.layer if value > 0 else "in any layer"
+    note = "in any layer" if value == 0 else worst.layer
     text = f"{value:.0%}" if np.isfinite(value) else number(value)
     return [Tile("Most dead units", text, note, state)]
 

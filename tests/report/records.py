@@ -136,6 +136,20 @@ def hostile_record():
     return record
 
 
+def extreme_record():
+    """The largest, smallest and most negative numbers of single precision."""
+    record = full_record(layers=2, epochs=2)
+    extremes = np.array([3.4e38, -3.4e38, 1e-45, -0.0, np.inf, np.nan])
+    columns = [
+        series
+        for series in record.series
+        if not series.measure.endswith(("fraction", "histogram", "count"))
+    ]
+    values = np.tile(extremes[:, None], len(columns))
+    record.append(columns, np.arange(40, 46), np.arange(2, 8), values)
+    return record
+
+
 def empty_record():
     """What is there before the first step."""
     return TrainingRecord()

@@ -13,6 +13,7 @@ from keras_trainkit.report.page import _plotly
 from tests.report.records import (
     HOSTILE,
     empty_record,
+    extreme_record,
     full_record,
     hostile_record,
     sick_record,
@@ -23,6 +24,7 @@ RECORDS = {
     "empty": empty_record,
     "hostile": hostile_record,
     "sick": sick_record,
+    "extreme": extreme_record,
     "one row": lambda: full_record(layers=2, epochs=1, steps_per_epoch=1),
 }
 

@@ -14,6 +14,7 @@ from keras_trainkit.report import write
 from tests.report.records import (
     HOSTILE_NAMES,
     empty_record,
+    extreme_record,
     full_record,
     hostile_record,
     sick_record,
@@ -91,13 +92,14 @@ def marker(drawn, name):
         (full_record, 10, False),
         (full_record, 10, True),
         (sick_record, 10, False),
+        (extreme_record, 10, False),
         (empty_record, 0, False),
         (one_row, 2, True),
         pytest.param(
             lambda: full_record(layers=100, epochs=3), 10, False, marks=pytest.mark.slow
         ),
     ],
-    ids=["full", "live", "sick", "empty", "one row", "100 layers"],
+    ids=["full", "live", "sick", "extreme", "empty", "one row", "100 layers"],
 )
 def test_browser_draws_every_figure_without_complaint(make, figures, live, tmp_path):
     page = write(make(), tmp_path / "report.html", live=live)

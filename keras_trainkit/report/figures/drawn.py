@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from keras_trainkit.report.figures.mosaics import Mosaic
 from keras_trainkit.report.figures.specification import (
     Choice,
@@ -91,9 +93,12 @@ def _control(choice: Choice, specification: Specification) -> dict[str, Any]:
 
 def _changes(option: dict[str, Any], specification: Specification) -> dict[str, Any]:
     if "traces" not in option:
-        # Plotly unpacks arrays in traces, but not in the steps of a control.
+        # Plotly reads packed arrays in traces, but not in the steps of a control.
         return {
-            name: [_unpacked(value) for value in values]
+            name: [
+                value.tolist() if isinstance(value, np.ndarray) else value
+                for value in unpacked(values)
+            ]
             for name, values in option["data"].items()
         }
     shown = set(option["traces"])
@@ -106,8 +111,13 @@ def _changes(option: dict[str, Any], specification: Specification) -> dict[str, 
     }
 
 
-def _unpacked(value: Any) -> Any:
-    return decode(value).tolist() if isinstance(value, dict) else value
+def unpacked(node: Any) -> Any:
+    """Returns a copy in which every packed array is an array again."""
+    if isinstance(node, dict):
+        if "bdata" in node:
+            return decode(node)
+        return {key: unpacked(value) for key, value in node.items()}
+    return [unpacked(item) for item in node] if isinstance(node, list) else node
 
 
 def _empty(what: str) -> "Figure":
@@ -122,6 +132,6 @@ def _figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> "Figure":
     from plotly.graph_objects import Figure
 
     return Figure(
-        resolve(traces, LIGHT),
+        unpacked(resolve(traces, LIGHT)),
         {"template": resolve(TEMPLATE, LIGHT), **resolve(layout, LIGHT)},
     )

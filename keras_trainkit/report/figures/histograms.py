@@ -8,7 +8,9 @@ from keras_trainkit.record import Series
 from keras_trainkit.report.figures.specification import (
     Choice,
     Specification,
+    decode,
     encode,
+    integers,
 )
 from keras_trainkit.report.readings import Readings
 
@@ -52,7 +54,10 @@ def draw(readings: Readings) -> Specification | None:
         "that the layer no longer tells its inputs apart.",
         traces=[trace],
         layout={
-            "xaxis": {"title": {"text": "Epoch (the first is 0)"}},
+            "xaxis": {
+                "title": {"text": "Epoch (the first is 0)"},
+                **integers(decode(options[0]["data"]["x"][0])),
+            },
             "yaxis": {"title": {"text": "Value"}, "type": "category", "nticks": 12},
         },
         choice=Choice("Tensor", options) if len(options) > 1 else None,

@@ -63,4 +63,7 @@ def draw(readings: Readings) -> Specification | None:
 
 def _spans_decades(values: np.ndarray) -> bool:
     finite = values[np.isfinite(values)]
-    return bool(len(finite)) and bool(0 < finite.min() * 200 < finite.max())
+    if not len(finite):
+        return False
+    low, high = float(finite.min()), float(finite.max())
+    return low > 0 and high / low > 200

@@ -4,7 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from keras_trainkit.report.figures.lines import layer_lines
-from keras_trainkit.report.figures.specification import Choice, Specification
+from keras_trainkit.report.figures.specification import (
+    Choice,
+    Specification,
+    decades,
+)
 from keras_trainkit.report.readings import Readings
 
 
@@ -31,7 +35,7 @@ def draw_measures(
         chosen = readings.select(measure)
         if not chosen:
             continue
-        more, demanded, _, _ = layer_lines(readings, chosen, badness, logarithmic)
+        more, demanded, low, high = layer_lines(readings, chosen, badness, logarithmic)
         if options:
             for trace in more:
                 trace["visible"] = False
@@ -39,11 +43,18 @@ def draw_measures(
         rest += [start + index for index in demanded]
         traces += more
         options.append({"label": words, "traces": list(range(start, len(traces)))})
+        if logarithmic:
+            changes = {f"yaxis.{key}": to for key, to in decades(low, high).items()}
+            options[-1]["layout"] = changes
     if not options:
         return None
     about["layout"] = {
         "xaxis": {"title": {"text": "Step"}, "rangemode": "nonnegative"},
         **about["layout"],
     }
+    if "layout" in options[0]:
+        about["layout"]["yaxis"] |= {
+            key.removeprefix("yaxis."): to for key, to in options[0]["layout"].items()
+        }
     choice = Choice("Measure", options) if len(options) > 1 else None
     return Specification(traces=traces, rest=rest, choice=choice, **about)

@@ -24,7 +24,7 @@ def draw(readings: Readings) -> Specification | None:
         caption="Gradients that shrink or grow by orders of magnitude from layer to "
         "layer vanish or explode; weights that only ever grow want weight decay or a "
         "smaller rate. The most extreme first.",
-        layout={"yaxis": {"title": {"text": "Euclidean norm"}, "type": "log"}},
+        layout={"yaxis": {"title": {"text": "Euclidean norm"}}},
         wide=True,
     )
 

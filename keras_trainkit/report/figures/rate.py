@@ -44,4 +44,4 @@ def _range(values: np.ndarray) -> list[float] | None:
     """From 0, so that a small change does not look like a fall."""
     highest = float(np.max(values, initial=0.0, where=np.isfinite(values)))
     lowest = float(np.min(values, initial=0.0, where=np.isfinite(values)))
-    return [1.08 * lowest, 1.08 * highest] if highest > 0 else None
+    return [1.08 * lowest, 1.08 * highest] if 0 < highest < 1e300 else None

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_trainkit.report.figures.lines import Lines, layer_lines
-from keras_trainkit.report.figures.specification import Specification
+from keras_trainkit.report.figures.specification import Specification, decades
 from keras_trainkit.report.readings import Readings
 
 HEALTHY = 1e-3
@@ -35,9 +35,8 @@ def draw(readings: Readings) -> Specification | None:
             "xaxis": {"title": {"text": "Step"}, "rangemode": "nonnegative"},
             "yaxis": {
                 "title": {"text": "Update ratio"},
-                "type": "log",
-                "dtick": 1,
                 "range": _range(lines),
+                **decades(BAND[0], max(BAND[1], lines.high)),
             },
             "shapes": _band(),
         },

@@ -67,18 +67,16 @@ def encode(values: Any) -> dict[str, str]:
         A typed array specification; 4 bytes a number where these are exact.
     """
     array = np.asarray(values)
-    if array.dtype.kind in "iu":
-        small = not array.size or np.abs(array).max() < 2**31
-        kind = "i4" if small else "f8"
+    whole = array.dtype.kind in "iu"
+    wide = array.astype("<i8" if whole else "<f8").tobytes()
+    with np.errstate(over="ignore", invalid="ignore"):
+        small = array.astype("<i4" if whole else "<f4")
+    # Compared as bytes, NaN equals NaN.
+    if small.astype("<i8" if whole else "<f8").tobytes() == wide:
+        kind, data = "i4" if whole else "f4", small.tobytes()
     else:
-        with np.errstate(over="ignore"):
-            single = array.astype(np.float32)
-        exact = (single == array) | (array != array)
-        kind = "f4" if exact.all() else "f8"
-    packed = {
-        "dtype": kind,
-        "bdata": base64.b64encode(array.astype(_TYPES[kind]).tobytes()).decode("ascii"),
-    }
+        kind, data = "f8", array.astype("<f8").tobytes()
+    packed = {"dtype": kind, "bdata": base64.b64encode(data).decode("ascii")}
     if array.ndim == 2:
         packed["shape"] = f"{array.shape[0]}, {array.shape[1]}"
     return packed
@@ -92,6 +90,20 @@ def decode(packed: dict[str, str]) -> np.ndarray:
         rows, columns = packed["shape"].split(",")
         array = array.reshape(int(rows), int(columns))
     return array
+
+
+def integers(values: np.ndarray) -> dict[str, int]:
+    """Axis settings that keep ticks on whole numbers, for short ranges."""
+    few = bool(len(values)) and values.max() - values.min() <= 12
+    return {"dtick": 1} if few else {}
+
+
+def decades(low: float, high: float) -> dict[str, Any]:
+    """Axis settings that keep the ticks of a logarithmic axis apart."""
+    if not 0 < low < high < np.inf:
+        return {"type": "log"}
+    span = float(np.log10(high) - np.log10(low))
+    return {"type": "log", "dtick": "D2" if span < 2 else max(1, round(span / 8))}
 
 
 def plain(text: str) -> str:

@@ -9,6 +9,7 @@ from keras_trainkit.record import Series
 from keras_trainkit.report.figures.specification import (
     Choice,
     Specification,
+    decades,
     encode,
     plain,
     short,
@@ -38,17 +39,22 @@ def draw(readings: Readings) -> Specification | None:
     if not layers:
         return None
     epochs = _epochs(readings, recorded)
+    broken: np.ndarray = np.zeros((len(epochs), len(layers)), bool)
     tables = {
-        measure: _table(readings, of_layer, layers, epochs)
+        measure: _table(readings, of_layer, layers, epochs, broken)
         for measure, of_layer in recorded.items()
     }
     options: list[dict[str, Any]] = [
         {
             "label": f"epoch {epoch}",
             "data": {
-                "y": [encode(tables[measure][row]) for measure in _MEASURES],
+                "y": [
+                    *(encode(tables[measure][row]) for measure in _MEASURES),
+                    encode(np.where(broken[row], 0.0, np.nan)),
+                ],
                 "error_y.array": [
                     encode(tables["activation_std"][row]),
+                    None,
                     None,
                     None,
                 ],
@@ -62,7 +68,7 @@ def draw(readings: Readings) -> Specification | None:
         caption="Above, the mean activation of each layer with one standard deviation "
         "either way; below, the standard deviations on a logarithmic axis, where a "
         "healthy network is nearly flat. Each value is the last reading of its epoch.",
-        traces=_traces(layers, options[-1]["data"]),
+        traces=_traces(layers, options[-1]["data"], bool(broken.any())),
         layout=_layout(layers, tables),
         choice=Choice("Epoch", options, selected=len(options) - 1, slider=True)
         if len(options) > 1
@@ -71,7 +77,9 @@ def draw(readings: Readings) -> Specification | None:
     )
 
 
-def _traces(layers: Sequence[str], data: dict[str, Any]) -> list[dict[str, Any]]:
+def _traces(
+    layers: Sequence[str], data: dict[str, Any], any_broken: bool
+) -> list[dict[str, Any]]:
     shared = {
         "type": "scatter",
         "x": encode(np.arange(len(layers))),
@@ -114,6 +122,16 @@ def _traces(layers: Sequence[str], data: dict[str, Any]) -> list[dict[str, Any]]
             "hovertemplate": hover + "deviation of gradients</extra>",
             "yaxis": "y2",
         },
+        {
+            **shared,
+            "mode": "markers",
+            "name": "not finite",
+            "y": data["y"][3],
+            "marker": {"symbol": "x-thin-open", "size": 9, "color": "@bad"},
+            "hovertemplate": "%{text}<br>NaN or infinite<extra></extra>",
+            "showlegend": any_broken,
+            "yaxis": "y",
+        },
     ]
 
 
@@ -137,29 +155,31 @@ def _layout(layers: Sequence[str], tables: dict[str, np.ndarray]) -> dict[str, A
         },
         "yaxis2": {
             "title": {"text": "Deviation"},
-            "type": "log",
             "domain": [0, 0.48],
-            "range": _decades(tables),
+            **_decades(tables),
         },
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     }
 
 
-def _decades(tables: dict[str, np.ndarray]) -> list[float]:
+def _decades(tables: dict[str, np.ndarray]) -> dict[str, Any]:
     """One range for all epochs, so that the eye can compare them."""
     both = np.concatenate(
         [tables["activation_std"].ravel(), tables["activation_gradient_std"].ravel()]
     )
     both = both[np.isfinite(both) & (both > 1e-12)]
     if not len(both):
-        return [-3.0, 1.0]
-    return [float(np.log10(both.min())) - 0.3, float(np.log10(both.max())) + 0.3]
+        return {"type": "log"}
+    low, high = float(both.min()), float(both.max())
+    ends = [float(np.log10(low)) - 0.3, float(np.log10(high)) + 0.3]
+    return {**decades(low, high), "range": ends}
 
 
 def _epochs(readings: Readings, recorded: dict[str, dict[str, Series]]) -> list[int]:
     """Epochs to choose from: all, or evenly spaced ones with the first and last."""
-    first = next(series for of in recorded.values() for series in of.values())
-    epochs = np.unique(readings.arrays(first)[1])
+    every = [series for of in recorded.values() for series in of.values()]
+    last = [readings.arrays(series)[1][-1] for series in every]
+    epochs = np.union1d(readings.arrays(every[0])[1], last)
     if len(epochs) > _EPOCHS:
         places = np.linspace(0, len(epochs) - 1, _EPOCHS).round().astype(int)
         epochs = epochs[places]
@@ -171,10 +191,16 @@ def _table(
     of_layer: dict[str, Series],
     layers: Sequence[str],
     epochs: Sequence[int],
+    broken: np.ndarray,
 ) -> np.ndarray:
-    """Last reading of each epoch, shape `(epochs, layers)`; NaN where there is none."""
+    """Last reading of each epoch, shape `(epochs, layers)`; NaN where there is none.
+
+    Marks in `broken`, of the same shape, the readings that are not finite.
+    """
     table = np.full((len(epochs), len(layers)), np.nan)
     for column, layer in enumerate(layers):
         if layer in of_layer:
-            table[:, column] = readings.at_epochs(of_layer[layer], epochs)
+            values, found = readings.found_at_epochs(of_layer[layer], epochs)
+            table[found, column] = values[found]
+            broken[:, column] |= found & ~np.isfinite(values)
     return table

@@ -8,7 +8,9 @@ from keras_trainkit.record import Series
 from keras_trainkit.report.figures.specification import (
     Choice,
     Specification,
+    decode,
     encode,
+    integers,
     plain,
 )
 from keras_trainkit.report.readings import Readings
@@ -40,7 +42,7 @@ def draw_others(readings: Readings) -> Specification | None:
         )
         traces += [{**trace, "visible": not options[:-1]} for trace in more]
     figure = _specification("metrics", next(iter(drawings)), traces)
-    figure.title = "Other metrics, training against validation"
+    figure.title = "Other metrics"
     figure.choice = Choice("Metric", options)
     return figure
 
@@ -56,7 +58,10 @@ def _specification(
         "lags behind and includes dropout.",
         traces=traces,
         layout={
-            "xaxis": {"title": {"text": "Epoch (the first is 0)"}},
+            "xaxis": {
+                "title": {"text": "Epoch (the first is 0)"},
+                **integers(np.concatenate([decode(trace["x"]) for trace in traces])),
+            },
             "yaxis": {"title": {"text": plain(metric)}},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         },

@@ -1,0 +1,253 @@
+"""Small models of every kind, and the data they train on."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+layers = keras.layers
+
+
+def data(examples=48, features=8, classes=3, seed=0):
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(examples, features)).astype("float32")
+    y = random.integers(0, classes, examples)
+    return x, y
+
+
+def sequential():
+    return keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(6, activation="relu", name="hidden"),
+            layers.Dropout(0.2),
+            layers.BatchNormalization(),
+            layers.Dense(5, activation="tanh", name="bounded"),
+            layers.Dense(3, activation="softmax", name="output"),
+        ]
+    )
+
+
+def functional():
+    inputs = keras.Input((8,))
+    hidden = layers.Dense(6, activation="gelu")(inputs)
+    hidden = layers.Add()(
+        [hidden, layers.Dense(6)(layers.LayerNormalization()(hidden))]
+    )
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(hidden))
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Dense(6, activation="relu")
+        self.drop = layers.Dropout(0.3)
+        self.last = layers.Dense(3, activation="softmax")
+
+    def call(self, inputs, training=False):
+        return self.last(self.drop(self.first(inputs), training=training))
+
+
+class RawRandom(keras.Model):
+    """Draws its noise from TensorFlow itself, as many a VAE does."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Dense(6, activation="relu")
+        self.last = layers.Dense(3, activation="softmax")
+
+    def call(self, inputs):
+        hidden = self.first(inputs)
+        return self.last(hidden + 0.1 * tf.random.normal(tf.shape(hidden)))
+
+
+class Block(layers.Layer):
+    """A layer with a weight of its own and layers inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = layers.Dense(6, activation="relu")
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(6,), initializer="ones", name="scale")
+        self.inner.build(shape)
+
+    def call(self, inputs):
+        return self.inner(inputs) * self.scale
+
+
+def nested():
+    inner = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(6, activation="relu", name="dense"), Block()]
+    )
+    return keras.Sequential(
+        [keras.Input((8,)), inner, layers.Dense(3, activation="softmax", name="dense")]
+    )
+
+
+def shared():
+    inputs = keras.Input((8,))
+    twice = layers.Dense(8, activation="relu", name="twice")
+    return keras.Model(
+        inputs, layers.Dense(3, activation="softmax")(twice(twice(inputs)))
+    )
+
+
+def recurrent():
+    return keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Reshape((4, 2)),
+            layers.Bidirectional(layers.LSTM(3, return_sequences=True)),
+            layers.TimeDistributed(layers.Dense(4, activation="relu")),
+            layers.GRU(3),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def convolutional():
+    return keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Reshape((4, 2, 1)),
+            layers.Conv2D(4, 2, activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D((2, 1)),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def attention():
+    inputs = keras.Input((8,))
+    hidden = layers.Reshape((4, 2))(inputs)
+    hidden = layers.MultiHeadAttention(2, 2)(hidden, hidden)
+    hidden = layers.GlobalAveragePooling1D()(hidden)
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(hidden))
+
+
+def embedding():
+    inputs = keras.Input((8,))
+    ids = layers.Lambda(lambda value: tf.cast(tf.abs(value) * 2, tf.int32) % 5)(inputs)
+    hidden = layers.Flatten()(layers.Embedding(5, 3)(ids))
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(hidden))
+
+
+class DictionaryLayer(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.kernel_layer = layers.Dense(6, activation="relu")
+
+    def build(self, shape):
+        self.shift = self.add_weight(shape=(6,), initializer="zeros", name="shift")
+        self.kernel_layer.build(shape)
+
+    def call(self, inputs):
+        value = self.kernel_layer(inputs) + self.shift
+        return {"value": value, "sign": tf.cast(value > 0, tf.int32)}
+
+
+class WithDictionary(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.split = DictionaryLayer()
+        self.last = layers.Dense(3, activation="softmax")
+
+    def call(self, inputs):
+        return self.last(self.split(inputs)["value"])
+
+
+class CustomStep(keras.Model):
+    """A train step of its own, with its own loss and its own metric."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Dense(6, activation="relu")
+        self.last = layers.Dense(3)
+        self.loss_tracker = keras.metrics.Mean(name="loss")
+
+    def call(self, inputs):
+        return self.last(self.first(inputs))
+
+    @property
+    def metrics(self):
+        return [self.loss_tracker]
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            logits = self(x, training=True)
+            losses = keras.losses.sparse_categorical_crossentropy(
+                y, logits, from_logits=True
+            )
+            loss = tf.reduce_mean(losses)
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.loss_tracker.update_state(loss)
+        return {"loss": self.loss_tracker.result()}
+
+
+class TwoOptimizers(keras.Model):
+    """Two networks with an optimizer each, as a GAN has."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = layers.Dense(8, activation="tanh")
+        self.other = layers.Dense(1)
+
+    def call(self, inputs):
+        return self.other(self.one(inputs))
+
+    def compile(self, **kwargs):
+        super().compile(**kwargs)
+        self.one_optimizer = keras.optimizers.Adam(0.01)
+        self.other_optimizer = keras.optimizers.Adam(0.01)
+
+    def train_step(self, data):
+        x = data[0]
+        for layer, optimizer, sign in (
+            (self.one, self.one_optimizer, -1.0),
+            (self.other, self.other_optimizer, 1.0),
+        ):
+            with tf.GradientTape() as tape:
+                loss = sign * tf.reduce_mean(tf.square(self.other(self.one(x)) - 1.0))
+            gradients = tape.gradient(loss, layer.trainable_variables)
+            optimizer.apply(gradients, layer.trainable_variables)
+        return {"loss": loss}
+
+
+def two_outputs():
+    inputs = keras.Input((8,), name="inputs")
+    hidden = layers.Dense(6, activation="relu")(inputs)
+    return keras.Model(
+        inputs,
+        {
+            "kind": layers.Dense(3, activation="softmax", name="kind")(hidden),
+            "size": layers.Dense(1, name="size")(hidden),
+        },
+    )
+
+
+def two_inputs():
+    inputs = {
+        "left": keras.Input((8,), name="left"),
+        "right": keras.Input((8,), name="right"),
+    }
+    hidden = layers.Concatenate()([inputs["left"], inputs["right"]])
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(hidden))
+
+
+def weights_of(model):
+    variables = [*model.variables]
+    for optimizer in vars(model).values():
+        if isinstance(optimizer, keras.optimizers.Optimizer):
+            variables += optimizer.variables
+    return [np.asarray(variable.value) for variable in variables]
+
+
+def same(one, other):
+    return len(one) == len(other) and all(
+        a.dtype == b.dtype and a.tobytes() == b.tobytes()
+        for a, b in zip(one, other, strict=True)
+    )

@@ -1,0 +1,199 @@
+"""Watching changes nothing: weights and optimizer state are the same to the bit."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_trainkit import callbacks
+from tests import models
+
+CROSSENTROPY = "sparse_categorical_crossentropy"
+
+
+def monitors(every=1):
+    return [
+        callbacks.LossMonitor(),
+        callbacks.UpdateRatioMonitor(every=every),
+        callbacks.LayerStatisticsMonitor(every=every, histograms=True),
+        callbacks.OverfittingMonitor(examples=8),
+        callbacks.FirstLayerFilters(),
+    ]
+
+
+def train(build, watchers, *, compile=None, fit=None, data=None, strategy=None):
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(7)
+    tf.random.set_seed(7)
+    compile = {"optimizer": "adam", "loss": CROSSENTROPY, "jit_compile": False} | (
+        compile or {}
+    )
+    if callable(compile["optimizer"]):
+        compile["optimizer"] = compile["optimizer"]()
+    with (strategy or tf.distribute.get_strategy()).scope():
+        model = build()
+        model.compile(**compile)
+    x, y = models.data() if data is None else data
+    arguments = {"epochs": 2, "batch_size": 16, "verbose": 0} | (fit or {})
+    if isinstance(x, tf.data.Dataset):
+        arguments.pop("batch_size")
+    model.fit(x, y, callbacks=watchers, **arguments)
+    return model
+
+
+def assert_unchanged(build, **options):
+    plain = models.weights_of(train(build, [], **options))
+    watchers = monitors()
+    watched = train(build, watchers, **options)
+    assert models.same(plain, models.weights_of(watched))
+    record = watchers[0].record
+    assert {"loss", "update_ratio", "activation_mean"} <= set(record.measures)
+    assert "train_function" not in {
+        k for k, v in vars(watched).items() if v is watchers
+    }
+    assert "make_train_function" not in vars(watched)
+    assert "train_step" not in vars(watched)
+    return record
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        models.sequential,
+        models.functional,
+        models.Subclassed,
+        models.RawRandom,
+        models.nested,
+        models.shared,
+        models.recurrent,
+        models.convolutional,
+        models.attention,
+        models.embedding,
+        models.WithDictionary,
+    ],
+    ids=lambda build: build.__name__,
+)
+def test_every_kind_of_model_trains_unchanged(build):
+    assert_unchanged(build)
+
+
+@pytest.mark.parametrize(
+    "compile",
+    [
+        {"run_eagerly": True},
+        {"steps_per_execution": 2},
+        {"optimizer": lambda: keras.optimizers.SGD(0.1, momentum=0.9, clipnorm=0.1)},
+        {"optimizer": lambda: keras.optimizers.Adam(0.01, global_clipnorm=0.1)},
+        {"optimizer": lambda: keras.optimizers.Adam(gradient_accumulation_steps=2)},
+        {"optimizer": lambda: keras.optimizers.AdamW(use_ema=True)},
+        {"optimizer": lambda: keras.optimizers.SGD(2**-6, loss_scale_factor=8.0)},
+    ],
+    ids=[
+        "eager",
+        "steps_per_execution",
+        "clipnorm",
+        "global_clipnorm",
+        "accumulation",
+        "ema",
+        "loss_scale_factor",
+    ],
+)
+def test_every_way_to_run_trains_unchanged(compile):
+    assert_unchanged(models.sequential, compile=compile)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [models.sequential, models.functional, models.convolutional],
+    ids=lambda build: build.__name__,
+)
+@pytest.mark.slow
+def test_xla_trains_unchanged(build):
+    assert_unchanged(build, compile={"jit_compile": True})
+
+
+def test_xla_trains_unchanged_at_every_other_step():
+    options = {"compile": {"jit_compile": True}}
+    plain = train(models.sequential, [], **options)
+    watchers = monitors(every=2)
+    watched = train(models.sequential, watchers, **options)
+    assert models.same(models.weights_of(plain), models.weights_of(watched))
+    steps = watchers[0].record.to_frame(measure="update_ratio").step.unique()
+    assert steps.tolist() == [0, 2, 4]
+
+
+def test_mixed_precision_trains_unchanged():
+    keras.config.set_dtype_policy("mixed_float16")
+    record = assert_unchanged(models.sequential)
+    _, _, norms = record.values("gradient_norm", "output", "kernel")
+    assert 0 < norms.max() < 10  # scaled gradients would be 32,768 times as long
+
+
+def test_mirrored_strategy_trains_unchanged():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    assert_unchanged(models.sequential, strategy=strategy)
+
+
+def test_mirrored_strategy_with_mixed_precision_trains_unchanged():
+    keras.config.set_dtype_policy("mixed_float16")
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    assert_unchanged(models.sequential, strategy=strategy)
+
+
+@pytest.mark.parametrize("build", [models.CustomStep, models.TwoOptimizers])
+def test_custom_train_step_trains_unchanged(build):
+    with pytest.warns(UserWarning) if build is models.TwoOptimizers else no_warning():
+        assert_unchanged(build, compile={"loss": None})
+
+
+def test_frozen_layers_stay_frozen_and_unmeasured():
+    def build():
+        model = models.sequential()
+        model.get_layer("hidden").trainable = False
+        return model
+
+    record = assert_unchanged(build)
+    assert not list(record.select("update_ratio", "hidden"))
+    assert list(record.select("activation_mean", "hidden"))
+
+
+def test_dataset_with_class_weight_and_validation_trains_unchanged():
+    x, y = models.data()
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(48, seed=1).batch(16)
+    assert_unchanged(
+        models.sequential,
+        data=(dataset, None),
+        fit={"class_weight": {0: 1.0, 1: 2.0, 2: 3.0}, "validation_data": (x, y)},
+    )
+
+
+def test_several_outputs_train_unchanged():
+    x, y = models.data()
+    targets = {"kind": y, "size": x[:, 0]}
+    assert_unchanged(
+        models.two_outputs,
+        compile={"loss": {"kind": CROSSENTROPY, "size": "mse"}},
+        data=({"inputs": x}, targets),
+        fit={"validation_split": 0.25},
+    )
+
+
+def test_several_inputs_train_unchanged():
+    x, y = models.data()
+    assert_unchanged(models.two_inputs, data=({"left": x, "right": -x}, y))
+
+
+def test_one_batch_trains_unchanged():
+    assert_unchanged(models.sequential, data=models.data(examples=5), fit={"epochs": 1})
+
+
+def test_model_in_float64_trains_unchanged():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    assert_unchanged(models.sequential)
+
+
+def no_warning():
+    import contextlib
+
+    return contextlib.nullcontext()

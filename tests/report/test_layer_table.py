@@ -1,0 +1,61 @@
+import pytest
+
+from keras_trainkit.record import TrainingRecord
+from keras_trainkit.report.layer_table import tabulate
+from keras_trainkit.report.readings import Readings
+from tests.report.records import full_record
+
+
+def test_table_has_a_column_for_each_measure_recorded():
+    table = tabulate(Readings(full_record(layers=2)))
+    assert len(table.columns) == 9
+    assert all(len(row.cells) == 9 for row in table.rows)
+    assert tabulate(Readings(TrainingRecord())) == ([], [])
+
+
+def test_table_gives_the_worst_variable_of_a_layer():
+    record = TrainingRecord()
+    for variable, ratio in (("kernel", 2e-3), ("bias", 1e-7)):
+        record.add("update_ratio", ratio, step=0, epoch=0, layer="a", variable=variable)
+    (row,) = tabulate(Readings(record)).rows
+    assert row.cells[0] == ("1e-07", 1e-7, "warning")
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "cell"),
+    [
+        ("dead_fraction", 0.75, ("75%", 0.75, "warning")),
+        ("zero_fraction", 0.75, ("75%", 0.75, "")),
+        ("activation_mean", -0.125, ("-0.125", -0.125, "")),
+        ("activation_std", float("nan"), ("NaN", None, "bad")),
+        ("weight_norm", float("-inf"), ("-infinity", None, "bad")),
+    ],
+)
+def test_table_marks_what_stands_out(measure, value, cell):
+    record = TrainingRecord()
+    record.add(measure, value, step=0, epoch=0, layer="a")
+    assert tabulate(Readings(record)).rows[0].cells == [cell]
+
+
+def test_table_shows_the_most_conspicuous_layer_first():
+    record = TrainingRecord()
+    for layer, ratio, dead in (
+        ("fine", 1e-3, 0.0),
+        ("far", 1e-5, 0.0),
+        ("dead", 1e-3, 1.0),
+        ("broken", float("nan"), 0.0),
+    ):
+        place = {"step": 0, "epoch": 0, "layer": layer}
+        record.add("update_ratio", ratio, variable="kernel", **place)
+        record.add("dead_fraction", dead, **place)
+    rows = tabulate(Readings(record)).rows
+    assert [row.layer for row in rows] == ["broken", "dead", "far", "fine"]
+    assert [row.place for row in rows] == [3, 2, 1, 0]
+
+
+def test_table_leaves_cells_of_unmeasured_layers_empty():
+    record = full_record(layers=1)
+    record.add("dead_fraction", 0.5, step=0, epoch=0, layer="other")
+    other = tabulate(Readings(record)).rows[0]
+    assert other.layer == "other"
+    assert [cell.text for cell in other.cells] == [""] * 8 + ["50%"]

@@ -1,0 +1,112 @@
+import pytest
+
+from keras_trainkit.record import TrainingRecord
+from keras_trainkit.report.readings import Readings
+from keras_trainkit.report.summary import summarise
+from tests.report.records import full_record, hostile_record, sick_record
+
+
+def tiles_of(record, live=False):
+    return {tile.name: tile for tile in summarise(Readings(record), live)}
+
+
+def one(measure, value, **names):
+    record = TrainingRecord()
+    record.add(measure, value, step=7, epoch=2, **names)
+    return tiles_of(record)
+
+
+@pytest.mark.parametrize(
+    ("status", "live", "value"),
+    [
+        ("running", True, "running"),
+        ("finished", False, "finished"),
+        ("interrupted", False, "interrupted"),
+        ("running", False, "not finished"),
+        (None, False, "recorded"),
+        ("nonsense", False, "recorded"),
+    ],
+)
+def test_status_tells_a_dead_run_from_a_live_one(status, live, value):
+    record = TrainingRecord()
+    record.metadata["status"] = status
+    assert tiles_of(record, live)["Status"].value == value
+
+
+def test_progress_counts_finished_epochs():
+    record = full_record(layers=1, epochs=3)
+    assert tiles_of(record)["Epochs done"].value == "3 of 3"
+    assert tiles_of(record)["Epochs done"].note == "60 steps"
+    record.add("loss", 0.1, step=60, epoch=3)
+    assert tiles_of(record)["Epochs done"].value == "3 of 3"
+    del record.metadata["epochs"]
+    assert tiles_of(record)["Epochs done"].value == "3"
+
+
+def test_progress_counts_an_epoch_whose_metrics_are_there():
+    assert tiles_of(sick_record())["Epochs done"].value == "3 of 2"
+
+
+def test_progress_of_nothing_says_so():
+    assert tiles_of(TrainingRecord())["Progress"].value == "nothing recorded yet"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "value", "state"),
+    [
+        (1e-3, "0.001", "good"),
+        (0.05, "0.05", "warning"),
+        (1e-6, "1e-06", "warning"),
+        (0.0, "0", "warning"),
+        (float("nan"), "NaN", "bad"),
+        (float("inf"), "infinity", "bad"),
+    ],
+)
+def test_worst_update_ratio_is_judged_by_the_band(ratio, value, state):
+    tile = one("update_ratio", ratio, layer="a", variable="kernel")
+    tile = tile["Worst update ratio"]
+    assert (tile.value, tile.state) == (value, state)
+    assert tile.note.startswith("a/kernel, ")
+
+
+@pytest.mark.parametrize(
+    ("fraction", "value", "note", "state"),
+    [
+        (0.0, "0%", "in any layer", ""),
+        (0.2, "20%", "a", ""),
+        (0.9, "90%", "a", "warning"),
+    ],
+)
+def test_most_dead_units_names_the_layer(fraction, value, note, state):
+    tile = one("dead_fraction", fraction, layer="a")["Most dead units"]
+    assert tile[1:] == (value, note, state)
+
+
+def test_first_nonfinite_tensor_is_named():
+    tile = tiles_of(sick_record())["NaN or infinity"]
+    assert tile.state == "bad"
+    assert tile.note == "first at step 41 (epoch 2): dense_2 kernel gradient"
+    assert tiles_of(full_record())["NaN or infinity"].value == "none"
+
+
+def test_validation_shows_training_and_the_lowest_loss_beside_it():
+    record = full_record(epochs=2)
+    record.add("val_loss", 2.0, step=99, epoch=4)
+    tile = tiles_of(record)["Validation loss"]
+    assert tile.value == "2"
+    assert tile.note == "training 0.779, lowest 0.879 in epoch 1"
+
+
+def test_loss_of_a_batch_stands_in_for_metrics():
+    assert one("loss", 0.25)["Loss of a batch"].value == "0.25"
+
+
+def test_training_metric_stands_in_for_validation():
+    assert one("accuracy", 0.75)["Training accuracy"].value == "0.75"
+
+
+def test_nonsense_in_the_metadata_is_passed_over():
+    tiles = tiles_of(hostile_record())
+    assert "Cost of watching" not in tiles
+    assert tiles["Status"].value == "recorded"
+    assert tiles_of(full_record())["Cost of watching"].value == "2.1%"
