@@ -44,6 +44,7 @@ def test_gradcheck_raises_no_false_alarm_over_fifty_seeds(make):
     assert alarms == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("make", FALSE_ALARM_MODELS[:2], ids=lambda m: m.__name__)
 def test_gradcheck_raises_no_false_alarm_in_a_full_check(make, seed):
@@ -125,6 +126,7 @@ def test_gradcheck_takes_a_dataset_and_sample_weights():
     assert tk.gradcheck(model, x, y, weights).ok
 
 
+@pytest.mark.slow
 def test_second_derivatives_and_inputs_of_a_model_pass():
     for make in (FALSE_ALARM_MODELS[1], FALSE_ALARM_MODELS[5]):
         assert tk.gradcheck(*make(), order=2).ok

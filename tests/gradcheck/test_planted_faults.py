@@ -38,6 +38,7 @@ def test_gradcheck_names_tensor_and_kind_of_a_planted_fault(fault, batch):
     assert words in next(iter(check.causes.values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["scaled", "sign", "one entry"])
 def test_joint_directions_find_the_fault_too(fault, batch):
     backward, words = KERNEL_FAULTS[fault]

@@ -56,6 +56,7 @@ def test_preflight_takes_a_dataset_with_sample_weights_and_a_subclassed_model():
     assert others <= {"pass", "not judged"}, str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_preflight_works_in_mixed_precision(policy):
     keras.config.set_dtype_policy(policy)
@@ -100,6 +101,7 @@ def test_preflight_leaves_model_and_random_states_bit_identical(fitted):
     assert model.layers[2].rate == 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [classifier, subclassed], ids=["built", "unbuilt"])
 def test_training_goes_on_as_if_preflight_had_not_been_called(make):
     histories = []
