@@ -16,7 +16,7 @@ if keras.backend.backend() != "tensorflow":
         f"imported. Received: keras.backend.backend()={keras.backend.backend()!r}"
     )
 
-__version__ = "0.1.0"
+from keras_trainkit.version import __version__
 
 _ROOMS = (
     "callbacks",
@@ -27,7 +27,7 @@ _ROOMS = (
     "report",
     "schedules",
 )
-__all__ = ["__version__", *_ROOMS]
+__all__ = ["__version__", "gradcheck", "preflight", *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
@@ -38,3 +38,9 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_ROOMS})
+
+
+# Functions that share their room's name. Imported last and always: this file runs
+# before any submodule, so the function holds the name in every order of imports.
+from keras_trainkit.gradcheck.check import gradcheck  # noqa: E402
+from keras_trainkit.preflight.run import preflight  # noqa: E402

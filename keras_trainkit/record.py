@@ -390,7 +390,7 @@ class TrainingRecord:
         column_of = {series: index for index, series in enumerate(columns)}
         row_of = {row: index for index, row in enumerate(rows)}
         values = np.zeros((len(rows), len(columns)))
-        present = np.zeros(values.shape, bool)
+        present: np.ndarray = np.zeros(values.shape, bool)
         for step, epoch, series, value in pending:
             place = row_of[step, epoch], column_of[series]
             values[place] = value

@@ -101,7 +101,7 @@ class OverfittingMonitor(Monitor):
             self._give_up(f"{type(error).__name__}: {error}")
             return
         record = recorder.record
-        place = {"step": max(recorder.steps - 1, 0), "epoch": epoch}
+        place: dict[str, Any] = {"step": max(recorder.steps - 1, 0), "epoch": epoch}
         for name, value in measured.items():
             if np.ndim(value):
                 continue
@@ -125,7 +125,7 @@ class OverfittingMonitor(Monitor):
         )
         return examples.batch(_BATCH).cache()
 
-    def _add_gap(self, name: str, gap: float, place: dict[str, int]) -> None:
+    def _add_gap(self, name: str, gap: float, place: dict[str, Any]) -> None:
         record = self._joined().record
         _, _, smoothed = record.values("overfitting_gap_smoothed", variable=name)
         before = smoothed[-1] if len(smoothed) and np.isfinite(smoothed[-1]) else gap

@@ -80,7 +80,7 @@ class Ring:
         if first == count:
             return np.empty(0, np.int64), np.empty((0, self._rows.shape[1]), "f4")
         numbers = np.arange(first, count)
-        places = numbers % self.capacity
+        places: Any = numbers % self.capacity
         steps = self._steps.numpy()[places] if self._keeps_steps else numbers
         return steps, self._rows.numpy()[places]
 

@@ -1,6 +1,7 @@
 """The train function that Keras calls while a run is measured."""
 
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -24,8 +25,9 @@ class MeasuredFunction:
     """
 
     def __init__(self, recorder: "Recorder", model: Any, first_step: int) -> None:
-        self._recorder = weakref.ref(recorder)
-        self._model = weakref.ref(model)
+        # Weak, for the model holds this function; both outlive every call of it.
+        self._recorder: Callable[[], Any] = weakref.ref(recorder)
+        self._model: Callable[[], Any] = weakref.ref(model)
         self._function: Any = None
         self._calibration: Calibration | None = None
         self.first_step = first_step
@@ -105,6 +107,6 @@ class MeasuredFunction:
         """Steps that the fullest ring takes for sure before it writes over rows."""
         return min(
             ring.capacity
-            for replica in self.step.replicas
+            for replica in (self.step.replicas if self.step else ())
             for ring in replica.rings.values()
         )

@@ -3,14 +3,13 @@
 import datetime
 import platform
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-import keras_trainkit
 from keras_trainkit.arguments import received
 from keras_trainkit.measures import HISTOGRAM_EDGES
 from keras_trainkit.record import STEP_MEASURES, TrainingRecord
@@ -19,6 +18,7 @@ from keras_trainkit.recording.layers import measured_layers
 from keras_trainkit.recording.merging import merge_replicas
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.step import MeasuredStep
+from keras_trainkit.version import __version__
 
 _recorders: "weakref.WeakKeyDictionary[Any, Recorder]" = weakref.WeakKeyDictionary()
 
@@ -41,7 +41,7 @@ class Recorder:
 
     def __init__(self, model: Any) -> None:
         self.steps = 0
-        self._model = weakref.ref(model)
+        self._model: Callable[[], Any] = weakref.ref(model)
         self._members: list[Any] = []
         self._request = Request()
         self._path: str | None = None
@@ -100,7 +100,7 @@ class Recorder:
             return
         self._ended = epoch
         record = self.record
-        place = {"step": max(self.steps - 1, 0), "epoch": epoch}
+        place: dict[str, Any] = {"step": max(self.steps - 1, 0), "epoch": epoch}
         for name, value in (logs or {}).items():
             if np.ndim(value) == 0:
                 name = f"epoch_{name}" if name in STEP_MEASURES else name
@@ -152,9 +152,11 @@ class Recorder:
             if the data could not be kept (ragged, sparse or of unknown shape).
         """
         step = self._measured_step()
-        if step is None or step.replicas[0].captured is None:
+        if step is None:
             return None
         replica = step.replicas[0]
+        if replica.captured is None:
+            return None
         count = min(int(replica.captured_count.numpy()), step.request.captured_examples)
         return tf.nest.pack_sequence_as(
             replica.captured_structure,
@@ -221,10 +223,11 @@ def _remaker(model: Any, recorder: Recorder) -> Any:
     Keras calls it at the start of `fit`. A run that failed outside of a step left
     the measured function in place; here it goes before anything else happens.
     """
-    model_reference, recorder_reference = weakref.ref(model), weakref.ref(recorder)
+    find_model: Callable[[], Any] = weakref.ref(model)
+    find_recorder = weakref.ref(recorder)
 
     def make_train_function(force: bool = False) -> Any:
-        model, recorder = model_reference(), recorder_reference()
+        model, recorder = find_model(), find_recorder()
         model.__dict__.pop("make_train_function", None)
         if recorder is not None:
             recorder.stop("interrupted")
@@ -272,7 +275,7 @@ def _description(model: Any, request: Request) -> dict[str, Any]:
         "optimizer": _plain(optimizer),
         "input_shapes": {tensor.name: str(tensor.shape) for tensor in inputs},
         "versions": {
-            "keras_trainkit": keras_trainkit.__version__,
+            "keras_trainkit": __version__,
             "keras": keras.version(),
             "tensorflow": tf.__version__,
             "numpy": np.__version__,
@@ -303,7 +306,7 @@ def _now() -> str:
 
 
 def _add_dead_fractions(
-    record: TrainingRecord, step: MeasuredStep, place: dict[str, int]
+    record: TrainingRecord, step: MeasuredStep, place: dict[str, Any]
 ) -> None:
     for label, reset in step.units_reset.items():
         steps, epochs, _ = record.values("zero_fraction", label)
@@ -323,7 +326,7 @@ def _add_dead_fractions(
 
 
 def _add_histograms(
-    record: TrainingRecord, step: MeasuredStep, place: dict[str, int]
+    record: TrainingRecord, step: MeasuredStep, place: dict[str, Any]
 ) -> None:
     edges = [float("-inf"), *HISTOGRAM_EDGES, float("inf")]
     for measure, label in step.replicas[0].histograms:

@@ -66,7 +66,8 @@ def _largest(one: Request, other: Request, channel: str, size: str) -> Any:
 def _union(one: Request, other: Request) -> frozenset[str] | None:
     """The layers of both, of those who measure layers at all; `None` is all."""
     chosen = [r.layers for r in (one, other) if r.layer_every is not None]
-    return None if None in chosen or not chosen else frozenset().union(*chosen)
+    names = [layers for layers in chosen if layers is not None]
+    return frozenset().union(*names) if names and None not in chosen else None
 
 
 def _finest(one: Every | None, other: Every | None) -> Every | None:

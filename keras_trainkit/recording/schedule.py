@@ -72,7 +72,7 @@ class Schedule:
         self._replica = replica
         self._early = early
         optimizer = getattr(model, "optimizer", None)
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        inner: Any = getattr(optimizer, "inner_optimizer", optimizer)
         self._accumulated = getattr(inner, "gradient_accumulation_steps", None) or 1
         self._iterations = None
         if self._accumulated > 1:

@@ -1,0 +1,6 @@
+"""Gradients checked against finite differences: kinks, noise and causes included."""
+
+from keras_trainkit.gradcheck.check import gradcheck
+from keras_trainkit.gradcheck.result import Entry, GradientCheck
+
+__all__ = ["Entry", "GradientCheck", "gradcheck"]

@@ -1,0 +1,96 @@
+"""Runs a Keras model in float64 with its own layers, and puts everything back."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+
+@contextlib.contextmanager
+def double_precision(root: Any, enabled: bool = True) -> Iterator[None]:
+    """Makes every layer and loss under `root` compute in float64.
+
+    Keras has no public way to change the precision of a built model in place:
+    cloning fails on subclassed and `Lambda` models, and `set_floatx` comes too
+    late for built layers and breaks image augmentation. So the dtype attributes
+    themselves are exchanged for the time of one trace and then restored, the
+    very objects that were there before. Preprocessing layers without gradients
+    (augmentation) stay as they are; they come before every parameter.
+
+    Args:
+        root: A layer, a model or a loss.
+        enabled: `False` turns the context into one that changes nothing.
+
+    Yields:
+        Nothing; the change lasts as long as the context.
+    """
+    if not enabled:
+        yield
+        return
+    undo: list[tuple[Any, str, Any]] = []
+
+    def swap(owner: Any, name: str, value: Any) -> None:
+        undo.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, value)
+
+    policy = keras.dtype_policies.DTypePolicy("float64")
+    try:
+        layers = all_layers(root)
+        for layer in layers:
+            if not _precedes_parameters(layer):
+                swap(layer, "_dtype_policy", policy)
+            if isinstance(layer, keras.layers.InputLayer) and _is_float(layer._dtype):
+                swap(layer, "_dtype", "float64")
+            for tensor in getattr(layer, "_inputs", None) or ():
+                if _is_float(tensor._dtype):
+                    swap(tensor, "_dtype", "float64")
+            for variable in layer.variables:
+                if _is_float(variable._dtype):
+                    swap(variable, "_dtype", "float64")
+        for loss in _losses(root, layers):
+            swap(loss, "_dtype_policy", policy)
+            swap(loss, "_dtype", "float64")
+        yield
+    finally:
+        for owner, name, value in reversed(undo):
+            setattr(owner, name, value)
+
+
+def all_layers(root: Any) -> list[Any]:
+    """Returns `root` and every layer below it, hidden functional graphs included."""
+    if not isinstance(root, keras.layers.Layer):
+        return []
+    # Private, and the only enumeration that reaches the layers kept in
+    # attributes, wrappers and cells; `model.layers` stops at the first level.
+    layers = list(root._flatten_layers(include_self=True, recursive=True))
+    hidden = [getattr(layer, "_functional", None) for layer in layers]
+    return layers + [graph for graph in hidden if graph is not None]
+
+
+def _precedes_parameters(layer: Any) -> bool:
+    kinds = [cls.__name__ for cls in type(layer).__mro__]
+    return "DataLayer" in kinds or "TFDataLayer" in kinds
+
+
+def _is_float(dtype: Any) -> bool:
+    return "float" in str(keras.backend.standardize_dtype(dtype))
+
+
+def _losses(root: Any, layers: list[Any]) -> list[Any]:
+    """Loss objects cast to their own dtype: those compiled, and those in layers."""
+    queue = [root, getattr(root, "_compile_loss", None)]
+    for layer in layers:
+        queue.extend(vars(layer).values())
+    found: dict[int, Any] = {}
+    while queue:
+        item = queue.pop()
+        if isinstance(item, keras.losses.Loss) and id(item) not in found:
+            found[id(item)] = item
+            queue.append(getattr(item, "_user_loss", None))
+            queue.append(getattr(item, "_flat_losses", None))
+        elif isinstance(item, dict):
+            queue.extend(item.values())
+        elif isinstance(item, list | tuple):
+            queue.extend(item)
+    return list(found.values())

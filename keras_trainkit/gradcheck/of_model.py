@@ -1,0 +1,207 @@
+"""The loss of a compiled Keras model as a function of its weights or inputs."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.arguments import received
+from keras_trainkit.gradcheck.double_precision import all_layers, double_precision
+from keras_trainkit.gradcheck.problem import Problem, as_double, inlined_functions
+
+
+def model_problem(
+    model: Any, x: Any, y: Any, sample_weight: Any, *, wrt: str, double: bool
+) -> Problem:
+    """Returns the training loss of `model` on one batch, ready to differentiate.
+
+    Nothing of the model changes: its weights are replaced inside a stateless
+    scope, where batch statistics, metrics and seed generators are read but never
+    written, so dropout draws the same mask at every evaluation.
+
+    Args:
+        model: A compiled Keras model.
+        x: One batch of inputs, arrays.
+        y: One batch of targets, arrays or `None`.
+        sample_weight: One batch of weights, arrays or `None`.
+        wrt: "parameters", "inputs" or "both".
+        double: Whether to compute in float64.
+
+    Raises:
+        ValueError: If the model is not compiled with a loss.
+    """
+    build_model(model, x, y, sample_weight)
+    variables = list(model.trainable_variables) if wrt != "inputs" else []
+    inputs = float_leaves(x) if wrt != "parameters" else []
+    kinds = [tf.float64 if double else tf.as_dtype(v.dtype) for v in variables]
+    regularized = any(v.regularizer is not None for v in variables)
+    notes = _model_notes(model)
+
+    def terms(values: Sequence[Any]) -> list[Any]:
+        weights, fed = values[: len(variables)], values[len(variables) :]
+        with double_precision(model, double), inlined_functions(), kept_losses(model):
+            batch = replace_leaves(x, fed, double)
+            targets, weighting = _cast(y, double), _cast(sample_weight, double)
+            with stateless(model, variables, weights, double):
+                predicted = model(batch, training=True)
+
+                def loss() -> Any:
+                    return tf.cast(
+                        model._compute_loss(  # absorbs overrides without `training`
+                            batch, targets, predicted, weighting, training=True
+                        ),
+                        tf.float64,
+                    )
+
+                total = loss()
+                if not regularized:
+                    return [total]
+                penalty = regularization(variables, weights)
+                with without_regularizers(variables):
+                    return [loss(), penalty, total]
+
+    names = ("data", "regularization", "total") if regularized else ("loss",)
+    return Problem(
+        title=f"model {model.name!r}",
+        names=[v.path for v in variables] + [name for name, _ in inputs],
+        values=[v.numpy() for v in variables] + [value for _, value in inputs],
+        kinds=kinds + [tf.float64 if double else v.dtype for _, v in inputs],
+        term_names=names,
+        terms=terms,
+        depth=depth_of(model),
+        notes=notes,
+        double=double,
+    )
+
+
+def build_model(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
+    """Creates what Keras itself would create before the first step of `fit`."""
+    if not getattr(model, "compiled", False):
+        raise ValueError(
+            "`model` must be compiled with a loss first, or pass a layer or a "
+            f"function. {received('model.compiled', False)}"
+        )
+    few_x, few_y, few_weights = (
+        tf.nest.map_structure(lambda v: None if v is None else v[:2], part)
+        for part in (x, y, sample_weight)
+    )
+    # Values that a metric would take up during this call are dropped at the exit.
+    with keras.StatelessScope():
+        if not all(layer.built for layer in all_layers(model)):
+            model(few_x, training=False)
+    values = [(v, v.value) for v in model.variables]
+    with keras.StatelessScope(values, collect_losses=True):
+        predicted = model(tf.nest.map_structure(tf.convert_to_tensor, few_x))
+        with kept_losses(model):
+            model._compute_loss(few_x, few_y, predicted, few_weights, training=False)
+
+
+@contextlib.contextmanager
+def stateless(
+    model: Any, variables: Sequence[Any], weights: Sequence[Any], double: bool
+) -> Iterator[Any]:
+    """Puts `weights` in place of `variables`, and freezes every other variable."""
+    scope = keras.StatelessScope(collect_losses=True)
+    chosen = {id(v) for v in variables}
+    others = {id(v): v for layer in all_layers(model) for v in layer.variables}
+    for variable in others.values():
+        if id(variable) not in chosen:
+            scope.add_update((variable, _constant(variable, double)))
+    # `add_update` keeps the precision; the scope's own mapping casts to float32.
+    for variable, weight in zip(variables, weights, strict=True):
+        scope.add_update((variable, weight))
+    with scope:
+        yield scope
+
+
+@contextlib.contextmanager
+def kept_losses(model: Any) -> Iterator[None]:
+    """Takes back what a traced call leaves in the layers' lists of added losses."""
+    layers = all_layers(model)
+    kept = [(list(layer._losses), set(layer._loss_ids)) for layer in layers]
+    try:
+        yield
+    finally:
+        for layer, (losses, ids) in zip(layers, kept, strict=True):
+            layer._losses[:] = losses
+            layer._loss_ids.clear()
+            layer._loss_ids.update(ids)
+
+
+@contextlib.contextmanager
+def without_regularizers(variables: Sequence[Any]) -> Iterator[None]:
+    """Switches weight penalties off, for the time of the context."""
+    kept = [variable.regularizer for variable in variables]
+    try:
+        for variable in variables:
+            variable.regularizer = None
+        yield
+    finally:
+        for variable, regularizer in zip(variables, kept, strict=True):
+            variable.regularizer = regularizer
+
+
+def regularization(variables: Sequence[Any], weights: Sequence[Any]) -> Any:
+    """Returns the sum of the penalties that the variables declare, float64."""
+    penalties = [
+        tf.cast(variable.regularizer(weight), tf.float64)
+        for variable, weight in zip(variables, weights, strict=True)
+        if variable.regularizer is not None
+    ]
+    return tf.add_n(penalties) if penalties else tf.zeros([], tf.float64)
+
+
+def float_leaves(x: Any) -> list[tuple[str, Any]]:
+    """Returns the named floating-point arrays of a nested input."""
+    leaves = []
+    for path, leaf in keras.tree.flatten_with_path(x):
+        value = np.asarray(leaf)
+        if np.issubdtype(value.dtype, np.floating):
+            leaves.append(("/".join(["input", *map(str, path)]), value))
+    return leaves
+
+
+def replace_leaves(x: Any, fed: Sequence[Any], double: bool) -> Any:
+    """Puts `fed` in place of the floating-point leaves of `x`, if there are any."""
+    if not fed:
+        return _cast(x, double)
+    queue = list(fed)
+    return tf.nest.map_structure(
+        lambda leaf: (
+            queue.pop(0)
+            if np.issubdtype(np.asarray(leaf).dtype, np.floating)
+            else tf.convert_to_tensor(leaf)
+        ),
+        x,
+    )
+
+
+def depth_of(layer: Any) -> int:
+    """Returns how many leaf layers below `layer` hold weights, at least one."""
+    leaves = [one for one in all_layers(layer) if not one._layers and one.variables]
+    return max(1, len(leaves))
+
+
+def _constant(variable: Any, double: bool) -> Any:
+    value = tf.convert_to_tensor(variable.value)
+    return as_double(value) if double else value
+
+
+def _cast(structure: Any, double: bool) -> Any:
+    convert = as_double if double else tf.convert_to_tensor
+    return tf.nest.map_structure(
+        lambda leaf: None if leaf is None else convert(leaf), structure
+    )
+
+
+def _model_notes(model: Any) -> list[str]:
+    notes = []
+    if type(model).train_step is not keras.Model.train_step:
+        notes.append(
+            "the model has its own train_step: what was checked is compute_loss, "
+            "not what that step does with the gradient"
+        )
+    return notes

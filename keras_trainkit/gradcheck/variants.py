@@ -1,0 +1,147 @@
+"""Problems made from problems: second derivatives, a trained point, forward mode."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.gradcheck.evaluator import Evaluator
+from keras_trainkit.gradcheck.problem import Problem, inlined_functions
+
+
+def second_order(problem: Problem, seed: int) -> Problem:
+    """Returns the problem whose gradient is a Hessian-vector product.
+
+    Its terms are the gradients of the given terms along one fixed random
+    direction, so that comparing their gradients checks second derivatives.
+    """
+    random = np.random.default_rng(seed)
+    directions = [
+        random.choice([-1.0, 1.0], np.shape(value))
+        * random.uniform(0.5, 1.5, np.shape(value))
+        for value in problem.values
+    ]
+
+    def terms(values: Sequence[Any]) -> list[Any]:
+        values = [tf.identity(value) for value in values]
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(values)
+            first = problem.terms(values)
+        slopes = []
+        for term in first:
+            with inlined_functions():
+                gradients = tape.gradient(term, values)
+            slope = tf.zeros([], tf.float64)
+            for gradient, direction in zip(gradients, directions, strict=True):
+                if gradient is not None:
+                    dense = tf.cast(tf.convert_to_tensor(gradient), tf.float64)
+                    slope += tf.reduce_sum(dense * direction)
+            slopes.append(slope)
+        return slopes
+
+    return dataclasses.replace(
+        problem, title=f"{problem.title}, second derivatives", terms=terms
+    )
+
+
+def held_stops(problem: Problem) -> Problem:
+    """Returns the problem in which stopped values stay what they are at the point.
+
+    A gradient that treats a value as constant, as power iteration in spectral
+    normalisation does, then agrees with differences. Only `tf.stop_gradient` and
+    `keras.ops.stop_gradient` are held, in the order in which they are called.
+    """
+    values = [
+        tf.cast(tf.convert_to_tensor(value), kind)
+        for value, kind in zip(problem.values, problem.kinds, strict=True)
+    ]
+    held: list[Any] = []
+    stop = tf.stop_gradient
+
+    def record(tensor: Any, name: str | None = None) -> Any:
+        held.append(stop(tensor, name))
+        return held[-1]
+
+    with _stopping_by(record):
+        problem.terms(values)
+
+    def terms(values: Sequence[Any]) -> list[Any]:
+        queue = list(held)
+
+        def replay(tensor: Any, name: str | None = None) -> Any:
+            return queue.pop(0)
+
+        with _stopping_by(replay):
+            return problem.terms(values)
+
+    notes = [*problem.notes, f"{len(held)} stopped values are held constant"]
+    return dataclasses.replace(problem, terms=terms, notes=notes)
+
+
+@contextlib.contextmanager
+def _stopping_by(function: Any) -> Iterator[None]:
+    """Puts `function` in place of `tf.stop_gradient`, for the time of the context."""
+    stop = tf.stop_gradient
+    tf.stop_gradient = function
+    try:
+        yield
+    finally:
+        tf.stop_gradient = stop
+
+
+def burn_in(problem: Problem, evaluator: Evaluator, steps: int) -> Problem:
+    """Returns the problem at the point reached after a few steps of Adam.
+
+    The steps move copies of the values; no model is touched.
+    """
+    flat = evaluator.flat.copy()
+    mean, square = np.zeros_like(flat), np.zeros_like(flat)
+    size = 1e-2 * np.concatenate(
+        [
+            np.full(np.size(value), max(float(np.std(value)), 1e-2))
+            for value in problem.values
+        ]
+    )
+    for step in range(1, steps + 1):
+        gradient = np.asarray(evaluator.gradient_at(flat))[-1]
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        unbiased = np.sqrt(square / (1 - 0.999**step)) + 1e-8
+        flat -= size * (mean / (1 - 0.9**step)) / unbiased
+    cuts = np.split(flat, evaluator.offsets[1:-1])
+    values = [
+        cut.reshape(shape) for cut, shape in zip(cuts, evaluator.shapes, strict=True)
+    ]
+    return dataclasses.replace(problem, values=values)
+
+
+def forward_derivative(evaluator: Evaluator, row: int) -> np.ndarray | None:
+    """Returns the forward-mode derivative along a whole row of the bank, per term.
+
+    The accumulator runs inside the trace, where it differentiates through the
+    body of a `tf.custom_gradient` and so does not see its backward rule.
+
+    Returns:
+        Shape `(terms,)`, or `None` where TensorFlow has no forward rule.
+    """
+    job = evaluator.direction(0, evaluator.total, row)
+    direction = tf.constant(evaluator.bank[row] * job.scale[0])
+
+    @tf.function(autograph=False)
+    def derivative(flat: Any) -> Any:
+        parts = evaluator.split(flat)
+        with tf.autodiff.ForwardAccumulator(
+            parts, evaluator.split(direction)
+        ) as forward:
+            terms = evaluator.problem.terms(parts)
+        found = [forward.jvp(term) for term in terms]
+        zero = tf.zeros([], tf.float64)
+        return tf.stack([zero if value is None else value for value in found])
+
+    try:
+        return np.asarray(derivative(tf.constant(evaluator.flat)))
+    except (TypeError, LookupError, NotImplementedError, ValueError):
+        return None

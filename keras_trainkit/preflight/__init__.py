@@ -1,0 +1,42 @@
+"""Checks before training: data, labels, loss, gradient, machine; one check a file."""
+
+from keras_trainkit.preflight.class_balance import check_class_balance
+from keras_trainkit.preflight.duplicates import check_duplicates
+from keras_trainkit.preflight.features import check_features
+from keras_trainkit.preflight.gradient import check_gradient
+from keras_trainkit.preflight.initial_loss import check_initial_loss
+from keras_trainkit.preflight.labels import check_labels
+from keras_trainkit.preflight.machine import check_machine
+from keras_trainkit.preflight.memorizing import check_memorizing
+from keras_trainkit.preflight.outcome import Outcome
+from keras_trainkit.preflight.pairing import check_pairing
+from keras_trainkit.preflight.penalties import check_penalties
+from keras_trainkit.preflight.reached import check_reached
+from keras_trainkit.preflight.reported_loss import check_reported_loss
+from keras_trainkit.preflight.restored import restored
+from keras_trainkit.preflight.row_order import check_row_order
+from keras_trainkit.preflight.run import Preflight, preflight
+from keras_trainkit.preflight.spread import check_spread
+from keras_trainkit.preflight.subject import Subject
+
+__all__ = [
+    "Outcome",
+    "Preflight",
+    "Subject",
+    "check_class_balance",
+    "check_duplicates",
+    "check_features",
+    "check_gradient",
+    "check_initial_loss",
+    "check_labels",
+    "check_machine",
+    "check_memorizing",
+    "check_pairing",
+    "check_penalties",
+    "check_reached",
+    "check_reported_loss",
+    "check_row_order",
+    "check_spread",
+    "preflight",
+    "restored",
+]

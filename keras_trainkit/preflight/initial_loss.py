@@ -1,0 +1,135 @@
+"""Is the loss of the fresh model what a clueless guess would lose?"""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.finding import Finding
+from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.preflight.subject import Output, Subject
+
+HIGH = 1.5  # times the expectation from which the loss is suspicious
+WRONG = 4.0  # times the expectation from which it is a mistake
+LOW = 0.5  # times the expectation below which the model knows too much
+
+
+def check_initial_loss(subject: Subject) -> Outcome:
+    """Compares each output's loss, without penalties, with its expectation.
+
+    The expectation is ln C for C exclusive classes, ln 2 for yes or no, the mean
+    square of the targets for squared error; or, if the last bias was set to the
+    priors, the loss of the best constant guess: the entropy of the classes, the
+    variance of the targets.
+
+    Args:
+        subject: The model and its data.
+    """
+    findings, words = [], []
+    for output in subject.outputs:
+        expected = expected_losses(output)
+        if expected is None:
+            continue
+        blind, best = expected
+        with keras.StatelessScope():
+            target = tf.convert_to_tensor(output.batch_target)
+            loss = float(output.loss(target, tf.convert_to_tensor(output.predicted)))
+        reduction = getattr(output.loss, "reduction", "sum_over_batch_size")
+        if reduction == "sum":
+            loss /= len(output.batch_target)
+        words.append(
+            f"{output.name}: {loss:.4g}, expected {blind:.4g}, best constant guess "
+            f"{best:.4g}"
+        )
+        findings += _compare(output, loss, blind, best)
+    if not words:
+        return not_judged("initial loss", "no expectation is known for these losses")
+    return judged("initial loss", "; ".join(words), findings)
+
+
+def expected_losses(output: Output) -> tuple[float, float] | None:
+    """Returns what a uniform guess and the best constant guess lose.
+
+    Args:
+        output: An output with its targets and its loss.
+
+    Returns:
+        Both losses, or `None` if the loss is none of those known.
+
+    Example:
+        Three of four examples in class 0 of two: `(0.693, 0.562)`.
+    """
+    target = output.batch_target
+    if output.kind == "mean_squared_error":
+        values: Any = target.astype(np.float64)
+        return float(np.mean(values**2)), float(np.mean(np.var(values, axis=0)))
+    if output.kind == "mean_absolute_error":
+        values = target.astype(np.float64)
+        middle = np.median(values, axis=0)
+        return float(np.mean(np.abs(values))), float(np.mean(np.abs(values - middle)))
+    if output.kind == "binary_crossentropy":
+        share = np.clip(target.astype(np.float64).mean(axis=0), 1e-12, 1 - 1e-12)
+        entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+        return math.log(2.0), float(np.mean(entropy))
+    units = output.predicted.shape[-1]
+    if output.kind == "categorical_crossentropy":
+        shares = target.reshape(-1, target.shape[-1]).mean(axis=0)
+    elif output.kind == "sparse_categorical_crossentropy":
+        shares = np.unique(target, return_counts=True)[1] / target.size
+    else:
+        return None
+    shares = shares[shares > 0]
+    return math.log(max(units, 2)), float(-np.sum(shares * np.log(shares)))
+
+
+def _compare(output: Output, loss: float, blind: float, best: float) -> list[Finding]:
+    evidence = {"loss": loss, "expected": blind, "best_constant": best}
+    top = max(blind, best)
+    if not math.isfinite(loss) or loss > HIGH * top:
+        wrong = not math.isfinite(loss) or loss > WRONG * top
+        return [
+            Finding(
+                f"The fresh model loses {loss:.4g}, a clueless guess {blind:.4g}.",
+                output.name,
+                "error" if wrong else "warning",
+                evidence=evidence,
+                advice="Scale the inputs, or the initial weights of the last layer; "
+                "check the pairing of output and loss.",
+            )
+        ]
+    if loss < LOW * min(blind, best):
+        return [
+            Finding(
+                f"The fresh model loses {loss:.4g}, less than guessing: {best:.4g}.",
+                output.name,
+                "warning",
+                evidence=evidence,
+                advice="Fine if the model is trained already; if not, the targets "
+                "may leak into the inputs.",
+            )
+        ]
+    if output.kind == "mean_squared_error" and blind > 10 * best:
+        return [
+            Finding(
+                f"A constant would reduce the loss from {blind:.4g} to {best:.4g}: "
+                "the first epochs only learn the mean.",
+                output.name,
+                "warning",
+                evidence=evidence,
+                advice="Standardise the targets, or set the last bias to their mean.",
+            )
+        ]
+    if blind > 2.0 * best and loss > 1.5 * best:
+        return [
+            Finding(
+                f"With these class shares a constant guess loses {best:.4g}; the "
+                "first epochs only learn the shares.",
+                output.name,
+                "info",
+                evidence=evidence,
+                advice="Set the last bias to the log of the priors.",
+            )
+        ]
+    return []

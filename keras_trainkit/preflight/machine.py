@@ -1,0 +1,89 @@
+"""Which device trains, and is XLA faster here?"""
+
+import time
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.finding import Finding
+from keras_trainkit.preflight.functional import loss_problem, start_values
+from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.preflight.subject import BATCH, Subject
+
+REPEATS = 5
+GAIN = 1.2  # times faster from which a change of jit_compile is worth a word
+
+
+def check_machine(subject: Subject) -> Outcome:
+    """Names the device and times loss and gradient with and without XLA.
+
+    Times vary from run to run, so this check never fails; it advises.
+
+    Args:
+        subject: The model and its data.
+    """
+    accelerators = tf.config.list_logical_devices("GPU")
+    device = (
+        f"{len(accelerators)} GPU"
+        if accelerators
+        else f"{len(tf.config.list_physical_devices('CPU'))} CPU, no GPU"
+    )
+    problem = loss_problem(subject)
+    if not problem.values:
+        return not_judged("machine", f"{device}; the model has no trainable weights")
+    values = start_values(problem)
+    plain = _seconds(problem, values, jit=False)
+    try:
+        fused = _seconds(problem, values, jit=True)
+    except (tf.errors.OpError, ValueError, NotImplementedError):
+        return judged(
+            "machine", f"{device}; XLA cannot compile this step; keep jit_compile=False"
+        )
+    rows = min(subject.rows, BATCH)
+    faster = "on" if fused < plain else "off"
+    why = (
+        f"{device}; gradient of {rows} examples {1e3 * plain:.3g} ms, with XLA "
+        f"{1e3 * fused:.3g} ms: jit_compile {faster} is faster here"
+    )
+    ratio = max(plain, fused) / min(plain, fused)
+    # "auto" means off on a machine without an accelerator.
+    used = bool(getattr(subject.model, "jit_compile", False))
+    if ratio < GAIN or used == (fused < plain):
+        return judged("machine", why)
+    return judged(
+        "machine",
+        why,
+        [
+            Finding(
+                f"jit_compile {faster} is {ratio:.1f} times faster here.",
+                "",
+                "info",
+                evidence={"plain_seconds": plain, "xla_seconds": fused},
+                advice=f"model.compile(..., jit_compile={fused < plain}).",
+            )
+        ],
+    )
+
+
+def _seconds(problem: Any, values: list[Any], jit: bool) -> float:
+    @tf.function(autograph=False, jit_compile=jit)
+    def step(values: list[Any]) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            loss = problem.terms(values)[-1]
+        found = tape.gradient(loss, values, unconnected_gradients="zero")
+        return tf.add_n(
+            [
+                tf.reduce_sum(tf.cast(tf.convert_to_tensor(part), tf.float32))
+                for part in found
+            ]
+        )
+
+    float(step(values))  # the first call traces and compiles
+    times = []
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        float(step(values))
+        times.append(time.perf_counter() - begun)
+    return float(np.median(times))

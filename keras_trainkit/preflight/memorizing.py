@@ -1,0 +1,178 @@
+"""Can the model learn twenty examples by heart?"""
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.finding import Finding
+from keras_trainkit.gradcheck.batch import keep_rows
+from keras_trainkit.preflight.functional import (
+    loss_problem,
+    start_values,
+    without_noise,
+)
+from keras_trainkit.preflight.initial_loss import expected_losses
+from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.preflight.subject import Subject
+
+EXAMPLES = 20
+STEPS = 600
+RATES = (2.0**-7, 2.0**-10)  # of Adam; the second if the first does not arrive
+ENOUGH = 0.02  # of a clueless guess, above the floor: learnt by heart
+PROGRESS = 0.5  # of the first loss, that a model on its way has left behind
+
+
+def check_memorizing(subject: Subject) -> Outcome:
+    """Trains a copy of the weights on twenty examples, without noise or penalties.
+
+    A model that cannot fit twenty examples will not fit twenty thousand: a layer
+    does not train, the loss is wrong, or the labels are not those of the inputs.
+
+    Args:
+        subject: The model and its data; `seconds` bounds the time.
+    """
+    model = subject.model
+    if not subject.outputs:
+        return not_judged("memorizing", "no output has a loss of its own")
+    if not model.trainable_variables:
+        return not_judged("memorizing", "the model has no trainable weights")
+    batch = _distinct(subject)
+    problem = loss_problem(subject, batch)
+    values = start_values(problem)
+    rows = len(tf.nest.flatten(batch[0])[0])
+    floor, guess = _floor(subject), _guess(subject)
+    history: list[list[float]] = []
+    with without_noise(model):
+        step = _step(problem)
+        for rate in RATES:
+            seconds = subject.seconds / len(RATES)
+            history.append(_train(subject, step, values, rate, seconds, guess))
+            if _arrived(history[-1], floor, guess):
+                break
+    losses = min(history, key=min)
+    first, last = history[0][0], min(losses)
+    steps = losses.index(last) + 1
+    why = f"{rows} examples: loss {first:.4g} to {last:.4g} in {steps} steps"
+    if _arrived(losses, floor, guess):
+        return judged("memorizing", why)
+    left = (last - floor) / max(first - floor, 1e-12)
+    slow = left < PROGRESS
+    return judged(
+        "memorizing",
+        why,
+        [
+            Finding(
+                f"The model does not learn {rows} examples by heart: "
+                f"{first:.4g} to {last:.4g} in {steps} steps, floor {floor:.3g}.",
+                "",
+                "warning" if slow else "error",
+                evidence={"first": first, "last": last, "steps": steps},
+                advice="Scale inputs and targets, or give it more seconds or units."
+                if slow
+                else "Look for layers no gradient reaches, inputs that are all "
+                "alike, wrong labels, or a loss that does not fit the output.",
+            )
+        ],
+    )
+
+
+def _distinct(subject: Subject) -> Any:
+    """Returns twenty rows no two of which have the same inputs."""
+    x, y, _ = subject.batch(10 * EXAMPLES)
+    leaves = tf.nest.flatten(x)
+    seen: dict[bytes, int] = {}
+    for row in range(len(leaves[0])):
+        key = b"".join(np.ascontiguousarray(leaf[row]).tobytes() for leaf in leaves)
+        seen.setdefault(key, row)
+    rows = np.array(sorted(list(seen.values())[:EXAMPLES]))
+    # Weights of zero would hide examples; by heart means all of them.
+    return keep_rows(x, rows), keep_rows(y, rows), None
+
+
+def _floor(subject: Subject) -> float:
+    """Returns the loss of perfect predictions: above zero for soft targets."""
+    total = 0.0
+    for output in subject.outputs:
+        target: Any = output.batch_target.astype(np.float64)
+        spread = output.label_smoothing
+        if output.kind == "categorical_crossentropy":
+            target = target * (1 - spread) + spread / target.shape[-1]
+            total += float(_entropy(target).sum(axis=-1).mean())
+        elif output.kind == "binary_crossentropy":
+            target = target * (1 - spread) + spread / 2
+            total += float((_entropy(target) + _entropy(1 - target)).mean())
+    return total
+
+
+def _entropy(share: np.ndarray) -> np.ndarray:
+    return -share * np.log(np.clip(share, 1e-300, None))
+
+
+def _guess(subject: Subject) -> float:
+    """Returns the loss of a clueless guess, infinite where it is not known."""
+    if len(subject.outputs) != 1:
+        return float("inf")
+    expected = expected_losses(subject.outputs[0])
+    return float("inf") if expected is None else max(expected)
+
+
+def _arrived(losses: list[float], floor: float, guess: float) -> bool:
+    scale = max(min(losses[0], guess) - floor, 1e-12)
+    return min(losses) - floor <= ENOUGH * scale
+
+
+def _step(problem: Any) -> Any:
+    @tf.function(autograph=False)
+    def step(values: Any, means: Any, squares: Any, count: Any, rate: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            loss = problem.terms(values)[0]
+        gradients = tape.gradient(loss, values, unconnected_gradients="zero")
+        moved = []
+        for value, gradient, mean, square in zip(
+            values, gradients, means, squares, strict=True
+        ):
+            gradient = tf.convert_to_tensor(gradient)
+            factor = tf.cast(rate, value.dtype)
+            time_step = tf.cast(count, value.dtype)
+            mean = 0.9 * mean + 0.1 * gradient
+            square = 0.999 * square + 0.001 * gradient**2
+            size = tf.sqrt(square / (1 - 0.999**time_step)) + 1e-7
+            value = value - factor * mean / (1 - 0.9**time_step) / size
+            moved.append((value, mean, square))
+        return loss, *(list(part) for part in zip(*moved, strict=True))
+
+    return step
+
+
+def _train(
+    subject: Subject,
+    step: Any,
+    values: list[Any],
+    rate: float,
+    seconds: float,
+    guess: float,
+) -> list[float]:
+    means = [tf.zeros_like(value) for value in values]
+    squares = [tf.zeros_like(value) for value in values]
+    bar = keras.utils.Progbar(STEPS, unit_name="step") if subject.verbose else None
+    losses: list[float] = []
+    begun = time.monotonic()
+    for count in range(1, STEPS + 1):
+        loss, values, means, squares = step(
+            values, means, squares, tf.constant(float(count)), tf.constant(rate)
+        )
+        if not np.isfinite(float(loss)):
+            break
+        losses.append(float(loss))
+        if bar is not None:
+            bar.update(count, [("loss", losses[-1])])
+        done = losses[-1] <= 0.5 * ENOUGH * min(losses[0], guess)
+        if done or time.monotonic() - begun > seconds:
+            break
+    if bar is not None and len(losses) < STEPS:
+        bar.update(len(losses), finalize=True)
+    return losses or [float("inf")]

@@ -1,0 +1,41 @@
+"""Does regularisation raise the loss, and not drown the data?"""
+
+from keras_trainkit.finding import Finding
+from keras_trainkit.gradcheck.problem import Problem
+from keras_trainkit.preflight.functional import loss_problem, start_values
+from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.preflight.subject import Subject
+
+
+def check_penalties(subject: Subject) -> Outcome:
+    """Compares the loss with and without the weight penalties.
+
+    Args:
+        subject: The model and its data.
+    """
+    problem: Problem = loss_problem(subject)
+    if len(problem.term_names) == 1:
+        return not_judged("regularization", "no weight has a regularizer")
+    terms = problem.terms(start_values(problem))
+    data, penalty, total = (float(term) for term in terms)
+    why = f"data {data:.4g}, penalties {penalty:.4g}, total {total:.4g}"
+    findings = []
+    if penalty > 0 and total - data < 0.5 * penalty:
+        findings.append(
+            Finding(
+                f"The penalties do not raise the loss: {why}.",
+                "",
+                "error",
+                advice="Add sum(self.losses) in your compute_loss.",
+            )
+        )
+    elif penalty > abs(data):
+        findings.append(
+            Finding(
+                f"The penalties outweigh the data: {why}.",
+                "",
+                "warning",
+                advice="Lower the regularizer's factor.",
+            )
+        )
+    return judged("regularization", why, findings)

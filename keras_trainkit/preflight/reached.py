@@ -1,0 +1,78 @@
+"""Does a gradient reach every trainable weight?"""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.finding import Finding
+from keras_trainkit.gradcheck.double_precision import all_layers
+from keras_trainkit.preflight.functional import loss_problem, start_values
+from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.preflight.subject import Subject
+
+
+def check_reached(subject: Subject) -> Outcome:
+    """Computes the gradient of the data loss for each trainable variable.
+
+    Args:
+        subject: The model and its data.
+    """
+    problem = loss_problem(subject)
+    if not problem.values:
+        return not_judged("gradient reaches", "the model has no trainable weights")
+    values = start_values(problem)
+
+    @tf.function(autograph=False)
+    def gradients(values: list[tf.Tensor]) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            loss = problem.terms(values)[0]
+        found = tape.gradient(loss, values)
+        # NaN marks "no path", which zero must not be taken for.
+        return [
+            tf.constant(np.nan)
+            if part is None
+            else tf.cast(tf.reduce_max(tf.abs(tf.convert_to_tensor(part))), tf.float32)
+            for part in found
+        ]
+
+    sizes = [float(size) for size in gradients(values)]
+    unconnected = [n for n, s in zip(problem.names, sizes, strict=True) if np.isnan(s)]
+    zero = [n for n, s in zip(problem.names, sizes, strict=True) if s == 0.0]
+    infinite = [n for n, s in zip(problem.names, sizes, strict=True) if np.isinf(s)]
+    findings = []
+    for names, what, advice, severity in (
+        (
+            unconnected,
+            "is not connected to the loss",
+            "Use the layer in call(), or remove what detaches it: stop_gradient, "
+            "argmax, rounding, NumPy.",
+            "error",
+        ),
+        (infinite, "has an infinite gradient", "Look for log(0) or sqrt(0).", "error"),
+        (
+            zero,
+            "has a gradient of exactly zero",
+            "Dead units, a weight that cancels, or all-zero inputs.",
+            "warning",
+        ),
+    ):
+        findings += [
+            Finding(f"{name} {what}.", name, severity, advice=advice) for name in names
+        ]
+    frozen = [
+        layer.name
+        for layer in all_layers(subject.model)
+        if layer.variables and not layer.trainable and not layer._layers
+    ]
+    why = f"{len(sizes)} variables"
+    if frozen:
+        why += f"; frozen: {', '.join(frozen[:5])}"
+        findings.append(
+            Finding(
+                f"{len(frozen)} layers are frozen: {', '.join(frozen[:5])}.",
+                frozen[0],
+                "info",
+                advice="Set layer.trainable = True and compile again to train them.",
+            )
+        )
+    return judged("gradient reaches", why, findings)

@@ -1,0 +1,213 @@
+"""Runs every check before training and gathers a report."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Collection
+from typing import Any
+
+from keras_trainkit.arguments import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+)
+from keras_trainkit.finding import Finding
+from keras_trainkit.preflight.class_balance import check_class_balance
+from keras_trainkit.preflight.duplicates import check_duplicates
+from keras_trainkit.preflight.features import check_features
+from keras_trainkit.preflight.gradient import check_gradient
+from keras_trainkit.preflight.initial_loss import check_initial_loss
+from keras_trainkit.preflight.labels import check_labels
+from keras_trainkit.preflight.machine import check_machine
+from keras_trainkit.preflight.memorizing import check_memorizing
+from keras_trainkit.preflight.outcome import Outcome, not_judged
+from keras_trainkit.preflight.pairing import check_pairing
+from keras_trainkit.preflight.penalties import check_penalties
+from keras_trainkit.preflight.reached import check_reached
+from keras_trainkit.preflight.reported_loss import check_reported_loss
+from keras_trainkit.preflight.restored import restored
+from keras_trainkit.preflight.row_order import check_row_order
+from keras_trainkit.preflight.spread import check_spread
+from keras_trainkit.preflight.subject import Subject
+
+CHECKS: dict[str, Callable[[Subject], Outcome]] = {
+    "features": check_features,
+    "labels": check_labels,
+    "class balance": check_class_balance,
+    "row order": check_row_order,
+    "duplicates": check_duplicates,
+    "pairing": check_pairing,
+    "initial loss": check_initial_loss,
+    "reported loss": check_reported_loss,
+    "regularization": check_penalties,
+    "gradient reaches": check_reached,
+    "signal spread": check_spread,
+    "gradient": check_gradient,
+    "memorizing": check_memorizing,
+    "machine": check_machine,
+}
+
+
+@dataclasses.dataclass
+class Preflight:
+    """The result of `preflight`: one outcome a check, in order.
+
+    Args:
+        outcomes: What each check said.
+    """
+
+    outcomes: list[Outcome]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed; warnings and unjudged checks may remain."""
+        return all(outcome.status != "fail" for outcome in self.outcomes)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings, the gravest first."""
+        rank = {"error": 0, "warning": 1, "info": 2}
+        found = [finding for outcome in self.outcomes for finding in outcome.findings]
+        return sorted(found, key=lambda finding: rank[finding.severity])
+
+    def __getitem__(self, check: str) -> Outcome:
+        """Returns the outcome of one check by its name."""
+        return {outcome.check: outcome for outcome in self.outcomes}[check]
+
+    def to_frame(self) -> Any:
+        """Returns the table as a pandas DataFrame: check, status, why, advice."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [(o.check, o.status, o.why, o.advice) for o in self.outcomes],
+            columns=["check", "status", "why", "advice"],
+        )
+
+    def raise_if_failed(self) -> "Preflight":
+        """Returns the report itself, or raises if a check failed.
+
+        Raises:
+            AssertionError: With the whole table; an uncaught one ends a script
+                with a non-zero exit status, as CI wants it.
+        """
+        if not self.ok:
+            raise AssertionError(str(self))
+        return self
+
+    def __str__(self) -> str:
+        width = max(len(outcome.check) for outcome in self.outcomes)
+        counts = {
+            status: sum(outcome.status == status for outcome in self.outcomes)
+            for status in ("pass", "warn", "fail", "not judged")
+        }
+        tally = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        lines = [f"Preflight {'passed' if self.ok else 'FAILED'}: {tally}", ""]
+        for outcome in self.outcomes:
+            status = (
+                outcome.status.upper() if outcome.status == "fail" else outcome.status
+            )
+            lines.append(f"  {outcome.check:<{width}}  {status:<10}  {outcome.why}")
+            shown = [one for one in outcome.findings if one.severity != "info"]
+            lines += [f"  {'':<{width}}  {'':<10}  {f.what}" for f in shown[1:4]]
+            if outcome.status in ("warn", "fail") and outcome.advice:
+                lines.append(f"  {'':<{width}}  {'':<10}  -> {outcome.advice}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def preflight(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    validation_data: Any = None,
+    *,
+    skip: Collection[str] = (),
+    seconds: float = 20.0,
+    seed: int = 0,
+    verbose: bool = False,
+) -> Preflight:
+    """Checks the model and the data before the first epoch.
+
+    Runs every check of `CHECKS`: the data, the labels, the pairing of output and
+    loss, the initial loss, the loss recomputed from the predictions, whether a
+    gradient reaches every weight and is right, whether twenty examples can be
+    learnt by heart, and the machine. What a check cannot judge it says. Model,
+    optimizer, metrics and random states are left as they were, bit for bit.
+    Takes a few seconds on a small model.
+
+    Args:
+        model: A compiled Keras model, built or not.
+        x: Inputs, as for `fit`: arrays in any nesting, or a dataset.
+        y: Targets, `None` if `x` brings them.
+        sample_weight: Weights of the examples, or `None`.
+        validation_data: `(x, y)`, `(x, y, sample_weight)`, a dataset, or `None`.
+        skip: Names of checks to leave out.
+        seconds: Time that learning by heart may take, > 0.
+        seed: Seed of the rows drawn, int >= 0.
+        verbose: Whether long checks show a progress bar.
+
+    Returns:
+        The outcomes; print it, or use `.ok`, `.findings`, `.to_frame()` and
+        `.raise_if_failed()`.
+
+    Raises:
+        ValueError: If an argument is out of range, the model is not compiled, or
+            the data have no rows.
+
+    Example:
+        ```python
+        report = tk.preflight(model, x, y, validation_data=(xv, yv))
+        print(report)
+        report.raise_if_failed()
+        ```
+
+    Reference:
+        [Karpathy, A recipe for training neural networks, 2019](
+        https://karpathy.github.io/2019/04/25/recipe/)
+    """
+    for name in skip:
+        check_choice("skip", name, tuple(CHECKS))
+    check_number("seconds", seconds, 0.0, open_minimum=True)
+    check_integer("seed", seed, minimum=0)
+    check_flag("verbose", verbose)
+    outcomes: list[Outcome] = []
+    # What Keras warns of while the model runs, the checks say themselves.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        subject = Subject(
+            model,
+            x,
+            y,
+            sample_weight,
+            validation_data,
+            seed=seed,
+            seconds=seconds,
+            verbose=verbose,
+        )
+        with restored(model):
+            for name, check in CHECKS.items():
+                if name not in skip:
+                    outcomes.append(_run(name, check, subject, outcomes))
+    return Preflight(outcomes)
+
+
+def _run(
+    name: str,
+    check: Callable[[Subject], Outcome],
+    subject: Subject,
+    before: list[Outcome],
+) -> Outcome:
+    try:
+        return check(subject)
+    except Exception as error:  # one check's fault must not hide the others
+        culprits = [
+            outcome.check
+            for outcome in before
+            if outcome.check in ("features", "labels") and outcome.status == "fail"
+        ]
+        if culprits:
+            return not_judged(name, f"the loss cannot be computed: see {culprits[0]}")
+        reason = (str(error).strip() or "no message").splitlines()[0][:160]
+        return not_judged(name, f"{type(error).__name__}: {reason}")

@@ -1,0 +1,150 @@
+"""Do activations and gradients keep their size from the first layer to the last?"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.finding import Finding
+from keras_trainkit.gradcheck.double_precision import all_layers
+from keras_trainkit.preflight.functional import loss_problem, start_values
+from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.preflight.subject import Subject
+
+APART = 1e3  # ratio of two layers' sizes that hinders learning
+
+
+def check_spread(subject: Subject) -> Outcome:
+    """Measures each layer's activations and the gradients that arrive at them.
+
+    At a good initialisation both keep their size over the depth. A steady fall or
+    growth by a thousand means vanishing or exploding signals.
+
+    Args:
+        subject: The model and its data.
+    """
+    problem = loss_problem(subject)
+    if not problem.values:
+        return not_judged("signal spread", "the model has no trainable weights")
+    names: list[str] = []
+
+    @tf.function(autograph=False)
+    def sizes(values: list[tf.Tensor]) -> Any:
+        taps: list[tuple[str, Any]] = []
+        with tf.GradientTape() as tape, _tapped(subject.model, taps, tape):
+            tape.watch(values)
+            loss = problem.terms(values)[0]
+        names.extend(name for name, _ in taps)
+        found = tape.gradient(loss, [tensor for _, tensor in taps])
+        return (
+            [_rms(tensor) for _, tensor in taps],
+            # No path: the loss read the logits behind a softmax instead.
+            [tf.constant(np.nan) if part is None else _rms(part) for part in found],
+        )
+
+    forward, backward = sizes(start_values(problem))
+    if not names:
+        return not_judged("signal spread", "no layer with weights could be watched")
+    activations = np.array([float(size) for size in forward])
+    gradients = np.array([float(size) for size in backward])
+    known = ~np.isnan(gradients)
+    reached = [name for name, is_known in zip(names, known, strict=True) if is_known]
+    gradients = gradients[known]
+    # The last layer's size is set by its task, not by the initialisation.
+    hidden = max(1, len(names) - 1)
+    findings = [
+        *_judge(names[:hidden], activations[:hidden], "activations", "forward"),
+        *_judge(reached, gradients, "gradients", "backward"),
+    ]
+    why = (
+        f"activations {activations[0]:.2g} ({names[0]}) to {activations[-1]:.2g} "
+        f"({names[-1]})"
+    )
+    if len(gradients):
+        why += f", gradients {gradients[0]:.2g} to {gradients[-1]:.2g}"
+    return judged("signal spread", why, findings)
+
+
+def _judge(names: list[str], sizes: np.ndarray, what: str, way: str) -> list[Finding]:
+    if not len(sizes):
+        return []
+    if not np.isfinite(sizes).all():
+        place = names[int(np.flatnonzero(~np.isfinite(sizes))[0])]
+        return [
+            Finding(
+                f"The {what} of {place} are not finite.",
+                place,
+                "error",
+                advice="Scale the inputs; look for log(0) or a division by zero.",
+            )
+        ]
+    silent = [name for name, size in zip(names, sizes, strict=True) if size == 0]
+    alive = sizes[sizes > 0]
+    findings = [
+        Finding(
+            f"The {what} of {name} are all zero.",
+            name,
+            "error",
+            advice="Dead from the start: check its initial weights and inputs.",
+        )
+        for name in silent[:3]
+    ]
+    if len(alive) > 1 and alive.max() > APART * alive.min():
+        positive = np.where(sizes > 0, sizes, np.nan)
+        falls = np.nanargmax(positive) < np.nanargmin(positive)
+        word = "shrink" if falls == (way == "forward") else "grow"
+        findings.append(
+            Finding(
+                f"The {what} {word} {alive.max() / alive.min():.0f}-fold over the "
+                "layers.",
+                names[int(np.argmin(np.where(sizes > 0, sizes, np.inf)))],
+                "warning",
+                evidence=dict(
+                    zip(names[:12], np.round(sizes[:12], 6).tolist(), strict=True)
+                ),
+                advice="Match the initializer to the activation (he_normal for "
+                "ReLU), add BatchNormalization, or skip connections.",
+            )
+        )
+    return findings
+
+
+@contextlib.contextmanager
+def _tapped(model: Any, taps: list[tuple[str, Any]], tape: Any) -> Iterator[None]:
+    """Notes the output of each leaf layer with weights, while one trace lasts."""
+    layers = [
+        layer
+        for layer in all_layers(model)
+        if layer.variables
+        and (not layer._layers or hasattr(layer, "cell"))
+        and not hasattr(layer, "state_size")
+    ]
+    layers = [layer for layer in layers if "call" not in vars(layer)]
+
+    def watch(layer: Any) -> None:
+        call = layer.call
+
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            outputs = call(*args, **kwargs)
+            tensor = tf.nest.flatten(outputs)[0]
+            if tf.as_dtype(tensor.dtype).is_floating:
+                tape.watch(tensor)
+                taps.append((layer.name, tensor))
+            return outputs
+
+        layer.__dict__["call"] = noted
+
+    try:
+        for layer in layers:
+            watch(layer)
+        yield
+    finally:
+        for layer in layers:
+            layer.__dict__.pop("call", None)
+
+
+def _rms(tensor: Any) -> Any:
+    dense = tf.cast(tf.convert_to_tensor(tensor), tf.float32)
+    return tf.sqrt(tf.reduce_mean(tf.square(dense)))

@@ -1,0 +1,215 @@
+"""The model and the data that the checks look at, read once."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.arguments import received
+from keras_trainkit.gradcheck.batch import (
+    as_arrays,
+    first_of_stream,
+    is_stream,
+    keep_rows,
+    row_count,
+)
+from keras_trainkit.gradcheck.of_model import build_model, kept_losses
+
+ROWS = 20_000  # rows that the data checks look at
+STREAMED = 2_048  # rows read from a dataset
+BATCH = 64  # rows that the model is run on
+
+
+@dataclasses.dataclass
+class Output:
+    """One output of the model with its target and its loss.
+
+    Args:
+        name: The output's name.
+        target: Its targets, one row an example.
+        predicted: What the fresh model predicts for the batch.
+        batch_target: The targets of that batch.
+        loss: The Keras loss object.
+        kind: The name of the loss function, such as "mean_squared_error".
+        from_logits: Whether the loss expects logits.
+        label_smoothing: Share of each target that the loss spreads, in [0, 1].
+        activation: The output layer's activation, "" where it is not known.
+    """
+
+    name: str
+    target: np.ndarray
+    predicted: np.ndarray
+    batch_target: np.ndarray
+    loss: Any
+    kind: str
+    from_logits: bool
+    label_smoothing: float
+    activation: str
+
+
+class Subject:
+    """What every check receives.
+
+    Args:
+        model: A compiled Keras model, built or not.
+        x: Inputs, as for `fit`: arrays in any nesting or a dataset.
+        y: Targets, `None` if `x` brings them.
+        sample_weight: Weights of the examples, or `None`.
+        validation_data: `(x, y)`, `(x, y, sample_weight)`, a dataset or `None`.
+        seed: Seed of the rows drawn.
+        seconds: Time that one long check may take, > 0.
+        verbose: Whether long checks show a progress bar.
+
+    Raises:
+        ValueError: If `model` is no compiled Keras model or the rows differ.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        validation_data: Any = None,
+        *,
+        seed: int = 0,
+        seconds: float = 20.0,
+        verbose: bool = False,
+    ) -> None:
+        if not isinstance(model, keras.Model):
+            raise ValueError(
+                f"`model` must be a Keras model. {received('model', model)}"
+            )
+        self.model = model
+        self.streamed = is_stream(x)
+        self.seed, self.seconds, self.verbose = seed, seconds, verbose
+        self.x, self.y, self.sample_weight = _read(x, y, sample_weight)
+        self.rows = row_count(self.x, self.y, self.sample_weight)
+        self.validation: tuple[Any, Any, Any] | None = None
+        if validation_data is not None:
+            if is_stream(validation_data):
+                self.validation = _read(validation_data, None, None)
+            else:
+                parts = keras.utils.unpack_x_y_sample_weight(validation_data)
+                self.validation = _read(*parts)
+        build_model(model, *self.batch(2))
+
+    def batch(self, rows: int = BATCH) -> tuple[Any, Any, Any]:
+        """Returns some rows of inputs, targets and weights, drawn once by the seed."""
+        random = np.random.default_rng(self.seed)
+        chosen = np.sort(random.permutation(self.rows)[:rows])
+        return tuple(
+            keep_rows(part, chosen) for part in (self.x, self.y, self.sample_weight)
+        )
+
+    @functools.cached_property
+    def tensors(self) -> Any:
+        """The prediction for the batch, as it leaves the model in inference mode."""
+        x, _, _ = self.batch()
+        scope = keras.StatelessScope([(v, v.value) for v in self.model.variables])
+        with scope, kept_losses(self.model):
+            return self.model(
+                tf.nest.map_structure(tf.convert_to_tensor, x), training=False
+            )
+
+    @functools.cached_property
+    def outputs(self) -> list[Output]:
+        """The outputs that have a Keras loss of their own."""
+        # The only place where Keras says which loss object serves which output.
+        compiled = getattr(self.model, "_compile_loss", None)
+        flat = getattr(compiled, "_flat_losses", None) or []
+        names = getattr(self.model, "output_names", None)
+        _, y, _ = self.batch()
+        outputs = []
+        for path, loss, _, name in flat:
+            try:
+                predicted = _follow(self.tensors, path)
+                target, few = _follow(self.y, path), _follow(y, path)
+            except (KeyError, IndexError, TypeError):
+                continue
+            outputs.append(
+                Output(
+                    name=str(name if len(flat) > 1 else (names or ["output"])[0]),
+                    target=np.asarray(target),
+                    predicted=np.asarray(predicted, np.float64),
+                    batch_target=np.asarray(few),
+                    loss=loss,
+                    kind=_kind(loss),
+                    from_logits=bool(_option(loss, "from_logits")),
+                    label_smoothing=float(_option(loss, "label_smoothing") or 0),
+                    activation=_activation(self.model, predicted, path),
+                )
+            )
+        return outputs
+
+
+def _read(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    if not is_stream(x):
+        parts = tuple(as_arrays(part) for part in (x, y, sample_weight))
+        rows = row_count(*parts)
+        if rows > ROWS:
+            # In order: some checks look at the order of the rows.
+            chosen = np.linspace(0, rows - 1, ROWS).astype(int)
+            parts = tuple(keep_rows(part, chosen) for part in parts)
+        return parts
+    if isinstance(x, tf.data.Dataset):
+        batches, rows = [], 0
+        for element in x:
+            batch = tuple(
+                as_arrays(part)
+                for part in keras.utils.unpack_x_y_sample_weight(element)
+            )
+            batches.append(batch)
+            rows += row_count(*batch)
+            if rows >= STREAMED:
+                break
+        if not batches:
+            raise ValueError(f"`x` must hold at least one batch. {received('x', x)}")
+        return tf.nest.map_structure(
+            lambda *parts: None if parts[0] is None else np.concatenate(parts),
+            *batches,
+        )
+    return tuple(as_arrays(part) for part in first_of_stream(x))
+
+
+def _follow(structure: Any, path: Any) -> Any:
+    for step in path or ():
+        if not isinstance(structure, dict | list | tuple):
+            break
+        structure = structure[step]
+    return structure
+
+
+def _kind(loss: Any) -> str:
+    function = getattr(loss, "fn", None)
+    name = getattr(function, "__name__", "") or type(loss).__name__
+    return str(name)
+
+
+def _option(loss: Any, name: str) -> Any:
+    wrapped = getattr(loss, "_fn_kwargs", None) or {}
+    return wrapped.get(name, getattr(loss, name, None))
+
+
+def _activation(model: Any, predicted: Any, path: Any) -> str:
+    """Names the last activation: from the graph, or from the tensor it marked."""
+    symbols: Any = getattr(model, "outputs", None)
+    try:
+        single = isinstance(symbols, list) and len(symbols) == 1
+        symbol = symbols[0] if single else _follow(model.output, path)
+        layer = symbol._keras_history.operation
+    except (AttributeError, ValueError, KeyError, IndexError, TypeError):
+        layer = None
+    # A nested model's last layer speaks for it.
+    while isinstance(layer, keras.Sequential) and layer.layers:
+        layer = layer.layers[-1]
+    known = {"Softmax": "softmax", "ReLU": "relu"}
+    if type(layer).__name__ in known:
+        return known[type(layer).__name__]
+    activation = getattr(layer, "activation", None)
+    if activation is not None:
+        return str(getattr(activation, "__name__", type(activation).__name__))
+    return ""
