@@ -66,7 +66,7 @@ def main():
         ratio = history.history["update_ratio"][-1]
         print(f"\n{name}: learning rate {learning_rate}")
         print(f"  validation accuracy {accuracy:.3f}, update ratio {ratio:.1e}")
-        for finding in tk.diagnosis.diagnose(monitor.record):
+        for finding in tk.diagnose(monitor.record):
             print("  " + str(finding).replace("\n", "\n  "))
         print(f"  open {monitor.report_path}")
 

@@ -27,12 +27,14 @@ _ROOMS = (
     "report",
     "schedules",
 )
-__all__ = ["__version__", "gradcheck", "preflight", *_ROOMS]
+__all__ = ["__version__", "diagnose", "gradcheck", "preflight", *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "diagnose":
+        return importlib.import_module(f"{__name__}.diagnosis").diagnose
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

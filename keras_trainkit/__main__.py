@@ -52,11 +52,15 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _report(parsed: argparse.Namespace) -> str:
     """Write the report of a recorded run as one HTML page and print its path."""
+    from keras_trainkit.diagnosis import diagnose
+    from keras_trainkit.record import TrainingRecord
     from keras_trainkit.report import write
 
     run = parsed.run_directory
     directory = run if os.path.isdir(run) else os.path.dirname(run)
-    return write(run, parsed.output or os.path.join(directory, "report.html"))
+    path = parsed.output or os.path.join(directory, "report.html")
+    record = TrainingRecord.open(run)
+    return write(record, path, findings=diagnose(record))
 
 
 _Command = tuple[

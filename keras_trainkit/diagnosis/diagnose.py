@@ -24,7 +24,7 @@ def diagnose(record: TrainingRecord) -> list[Finding]:
 
     Example:
         ```python
-        for finding in tk.diagnosis.diagnose(monitor.record):
+        for finding in tk.diagnose(monitor.record):
             print(finding)
         ```
     """
