@@ -5,7 +5,9 @@ from keras_trainkit.gradcheck.double_precision import all_layers, double_precisi
 from tests.gradcheck.zoo import mixed_precision, two_heads
 
 
-@pytest.mark.parametrize("make", [mixed_precision, two_heads], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [mixed_precision, two_heads], ids=lambda make: make.__name__
+)
 def test_every_layer_is_lifted_and_put_back(make):
     model, _, _ = make()
     layers = all_layers(model)
