@@ -24,6 +24,13 @@ def frozen_imports():
     gc.freeze()
 
 
+@pytest.fixture(scope="session")
+def two_replicas():
+    # One for all tests: strategies of one process number their collective
+    # operations alike, and TensorFlow takes the second's for the first's.
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
 @pytest.fixture(autouse=True)
 def clean_keras():
     keras.utils.clear_session()

@@ -133,7 +133,7 @@ def describe_loss_curve(record: TrainingRecord) -> LossCurve:
     if end > start + max(4.0 * noise, 0.5 * abs(start)):
         shape = "diverging"
     elif (
-        late_share < 0.1
+        late < noise
         and wiggle > 0.2
         and end > 0.3 * start
         and finite[half:].max() > start

@@ -112,8 +112,8 @@ def test_gradcheck_does_not_mind_how_the_model_is_run(compilation):
     assert tk.gradcheck(model, x, y).ok
 
 
-def test_gradcheck_works_on_mirrored_variables():
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+def test_gradcheck_works_on_mirrored_variables(two_replicas):
+    with two_replicas.scope():
         model, x, y = relu_mlp()
     assert tk.gradcheck(model, x, y).ok
 

@@ -90,30 +90,27 @@ def test_average_overwrites_weights_every_so_many_updates():
     ids=["bare", "clipped", "everything"],
 )
 @pytest.mark.parametrize("name", ["Momentum", "Adam"])
-def test_two_replicas_equal_one(name, options, limit, monkeypatch):
+def test_two_replicas_equal_one(name, options, limit, monkeypatch, two_replicas):
     monkeypatch.setattr(fused, "LAUNCH_PAYS_FROM", limit)
     expected = weights_of(trained(RULES[name](0.05, **options)))
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+    with two_replicas.scope():
         model = small_model(RULES[name](0.05, **options))
     model.fit(*small_data(), batch_size=8, epochs=2, shuffle=False, verbose=0)
     assert_close(weights_of(model), expected, FLOAT32)
 
 
-def test_two_replicas_equal_one_quickly():
+def test_two_replicas_equal_one_quickly(two_replicas):
     everything = {"global_clipnorm": 0.1, "use_ema": True, "weight_decay": 0.1}
     expected = weights_of(trained(RULES["Adam"](0.05, **everything), epochs=1))
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+    with two_replicas.scope():
         model = small_model(RULES["Adam"](0.05, **everything))
     model.fit(*small_data(), batch_size=8, shuffle=False, verbose=0)
     assert_close(weights_of(model), expected, FLOAT32)
 
 
 @pytest.mark.slow
-def test_two_replicas_with_dynamic_loss_scale_train():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+def test_two_replicas_with_dynamic_loss_scale_train(two_replicas):
+    with two_replicas.scope():
         inner = tk.optimizers.Adam(0.05)
         model = small_model(keras.optimizers.LossScaleOptimizer(inner))
     model.fit(*small_data(), batch_size=8, epochs=2, shuffle=False, verbose=0)

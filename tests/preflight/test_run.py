@@ -65,8 +65,8 @@ def test_preflight_works_in_mixed_precision(policy):
     assert report["memorizing"].status == "pass", str(report)
 
 
-def test_preflight_works_on_mirrored_variables():
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+def test_preflight_works_on_mirrored_variables(two_replicas):
+    with two_replicas.scope():
         model = classifier()
     report = tk.preflight(model, *digits(), skip=["machine"])
     assert {outcome.status for outcome in report.outcomes} <= {"pass", "not judged"}

@@ -132,15 +132,13 @@ def test_mixed_precision_trains_unchanged():
     assert 0 < norms.max() < 10  # scaled gradients would be 32,768 times as long
 
 
-def test_mirrored_strategy_trains_unchanged():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    assert_unchanged(models.sequential, strategy=strategy)
+def test_mirrored_strategy_trains_unchanged(two_replicas):
+    assert_unchanged(models.sequential, strategy=two_replicas)
 
 
-def test_mirrored_strategy_with_mixed_precision_trains_unchanged():
+def test_mirrored_strategy_with_mixed_precision_trains_unchanged(two_replicas):
     keras.config.set_dtype_policy("mixed_float16")
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    assert_unchanged(models.sequential, strategy=strategy)
+    assert_unchanged(models.sequential, strategy=two_replicas)
 
 
 @pytest.mark.parametrize("build", [models.CustomStep, models.TwoOptimizers])

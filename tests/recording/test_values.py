@@ -176,15 +176,11 @@ def test_steps_are_recorded_one_by_one_within_steps_per_execution():
     np.testing.assert_array_equal(losses[1], losses[3])
 
 
-def test_replicas_together_record_what_one_device_does():
+def test_replicas_together_record_what_one_device_does(two_replicas):
     x, y = models.data(examples=32)
     records = {}
     for count in (1, 2):
-        strategy = (
-            tf.distribute.get_strategy()
-            if count == 1
-            else tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-        )
+        strategy = tf.distribute.get_strategy() if count == 1 else two_replicas
         with strategy.scope():
             model = build()
         monitors = [callbacks.UpdateRatioMonitor(), callbacks.LayerStatisticsMonitor()]
