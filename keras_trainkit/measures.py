@@ -118,6 +118,27 @@ def nonfinite_count(tensor: Any) -> Any:
     return tf.reduce_sum(tf.cast(~tf.math.is_finite(tensor), tf.float32))
 
 
+def nonfinite_counts(row: Any, tensors: list[Any]) -> Any:
+    """Counts per tensor, but only if a number of the row gives reason to.
+
+    Args:
+        row: Numbers computed from the tensors, shape `(n,)`.
+        tensors: The tensors.
+
+    Returns:
+        How many entries of each are NaN or infinite, float32.
+    """
+
+    def count() -> Any:
+        return tf.stack([nonfinite_count(tensor) for tensor in tensors])
+
+    return tf.cond(
+        tf.reduce_all(tf.math.is_finite(row)),
+        lambda: tf.zeros([len(tensors)]),
+        count,
+    )
+
+
 def active_units(tensor: Any, unit_axis: int) -> Any:
     """Returns which units gave anything but zero.
 

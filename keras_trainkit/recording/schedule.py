@@ -33,6 +33,14 @@ class Replica:
     captured_structure: Any = None
     captured_count: Any = None
 
+    def ring(self, channel: str, columns: list[Column]) -> Ring:
+        """The ring that holds rows of these columns, made if there is none yet."""
+        key = channel, tuple(columns)
+        if key not in self.rings:
+            counter = self.step if channel == "steps" else None
+            self.rings[key] = Ring(len(columns), self.device, counter)
+        return self.rings[key]
+
 
 def new_replica(device: str | None, request: Request) -> Replica:
     """Makes the state of a replica on its device."""

@@ -1,25 +1,20 @@
 """The measured train step: what is read, when it is due, and where it is written."""
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from keras_trainkit import measures
 from keras_trainkit.record import Series
+from keras_trainkit.recording.capture import capture
 from keras_trainkit.recording.columns import Column, Merge
-from keras_trainkit.recording.device import Ring, variable
-from keras_trainkit.recording.entries import Entries
 from keras_trainkit.recording.fusion import may_be_fused
+from keras_trainkit.recording.layer_statistics import LayerReadings
 from keras_trainkit.recording.layers import MeasuredLayer, measured_layers, short_name
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.schedule import Replica, Schedule, new_replica
 from keras_trainkit.recording.taps import StepTap, Taps, optimizers_of
-
-# An automatic sample: examples at most, and values of a layer they should make.
-_AUTO_SAMPLE = 16, 16_384
+from keras_trainkit.recording.updates import UpdateReadings
 
 
 class MeasuredStep:
@@ -62,8 +57,8 @@ class MeasuredStep:
             trace = _StepTrace(self, replica, schedule, listens=True)
         logs = trace.run(data)
         row = trace.write_step(logs)
-        if self.request.captured_examples:
-            _capture(self, replica, data)
+        if self.request.captured_examples and replica is self.replicas[0]:
+            capture(replica, data, self.request.captured_examples)
         # A step whose data never came must not count.
         with tf.control_dependencies([] if row is None else [row]):
             schedule.end_step()
@@ -185,17 +180,16 @@ class _StepTrace:
         self._replica = replica
         self._schedule = schedule
         self._listens = listens
+        self._updates = UpdateReadings(step, replica, schedule)
         self.tap = StepTap(
             self._note_loss,
-            self._before_update if listens else None,
-            self._after_update,
+            self._updates.before if listens else None,
+            self._updates.after,
             layers=listens and step.request.layer_every is not None,
         )
+        self._layers = LayerReadings(step, replica, schedule, self.tap)
         self._optimizer = getattr(step.model, "optimizer", None)
         self._loss: Any = None
-        self._loss_scale = None
-        self._updates: list[tuple[Any, Any]] = []
-        self._pending: list[tuple[Any, Any]] = []
         self._rate: Any = None
 
     def run(self, data: Any) -> Any:
@@ -204,10 +198,8 @@ class _StepTrace:
             rate = tf.convert_to_tensor(self._optimizer.learning_rate)
             self._rate = tf.cast(rate, tf.float32)
         logs = self._step.run_original(data, self.tap)
-        if "updates" in self._replica.intervals and self._updates:
-            self._write_updates()
-        if "layers" in self._replica.intervals and self.tap.activations:
-            self._write_layers()
+        self._updates.write()
+        self._layers.write(self._updates.loss_scale)
         return logs
 
     def write_step(self, logs: Any) -> Any:
@@ -226,7 +218,7 @@ class _StepTrace:
         if not row:
             return None
         numbers = tf.stack(row)
-        self._ring("steps", columns).write(self._schedule.number, numbers)
+        self._replica.ring("steps", columns).write(self._schedule.number, numbers)
         return numbers
 
     def _note_loss(self, loss: Any) -> None:
@@ -234,227 +226,6 @@ class _StepTrace:
         self._loss = _scalar(loss) * self._step.replica_count
         if not self._listens or not self._step.uses_twin:
             self._schedule.note_loss(self._loss)
-
-    def _ring(self, channel: str, columns: list[Column]) -> Ring:
-        key = channel, tuple(columns)
-        if key not in self._replica.rings:
-            counter = self._replica.step if channel == "steps" else None
-            ring = Ring(len(columns), self._replica.device, counter)
-            self._replica.rings[key] = ring
-        return self._replica.rings[key]
-
-    def _write_step(self, loss: Any) -> None:
-        columns: list[Column] = []
-        row: list[Any] = []
-        if loss is not None:
-            columns.append(Column(Series("loss"), Merge.MEAN))
-            row.append(loss)
-        if self._rate is not None:
-            columns.append(Column(Series("learning_rate")))
-            row.append(self._rate)
-        if not row:
-            return None
-        numbers = tf.stack(row)
-        self._ring("steps", columns).write(self._schedule.number, numbers)
-        return numbers
-
-    # Updates of the parameters
-
-    def _before_update(
-        self, optimizer: Any, grads: list[Any], variables: list[Any]
-    ) -> None:
-        self._loss_scale = _loss_scale(optimizer)
-        if "updates" not in self._replica.intervals:
-            return
-        pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
-        if not pairs:
-            return
-        grads = [gradient for gradient, _ in pairs]
-        if self._step.replica_count > 1:
-            # Each replica has its share; only the sum is the gradient of the loss.
-            context = tf.distribute.get_replica_context()
-            grads = context.all_reduce(tf.distribute.ReduceOp.SUM, grads)
-        limit = self._step.request.entries
-        values = [Entries(getattr(value, "value", value), limit) for _, value in pairs]
-        due = self._schedule.is_due("updates")
-
-        def read() -> list[Any]:
-            return [value.read() for value in values]
-
-        def skip() -> list[Any]:
-            return [value.nothing() for value in values]
-
-        before = read() if self._step.uses_twin else tf.cond(due, read, skip)
-        self._pending = [
-            (variable_, (gradient, old, value))
-            for (_, variable_), gradient, old, value in zip(
-                pairs, grads, before, values, strict=True
-            )
-        ]
-
-    def _after_update(self) -> None:
-        # The values after the update are read when the step is over, in the branch
-        # that is due; constraints have been applied by then.
-        self._updates.extend(self._pending)
-        self._pending = []
-
-    def _write_updates(self) -> None:
-        columns: list[Column] = []
-        for value, (gradient, _, entries) in self._updates:
-            layer, name = self._step.label_of(value)
-            sparse = isinstance(gradient, tf.IndexedSlices)
-            columns += [
-                Column(Series(measure, layer, name), half_square=True, scale=scale)
-                for measure, scale in (
-                    ("weight_norm", entries.scale),
-                    ("gradient_norm", 1.0 if sparse else entries.scale),
-                    ("update_norm", entries.scale),
-                )
-            ]
-        for value, _ in self._updates:
-            layer, name = self._step.label_of(value)
-            columns += [
-                Column(Series("nonfinite_count", layer, f"{name} gradient")),
-                Column(Series("nonfinite_count", layer, name)),
-            ]
-        ring = self._ring("updates", columns)
-
-        def write() -> Any:
-            sums, suspects = [], []
-            scale = self._loss_scale
-            for _, (gradient, before, entries) in self._updates:
-                after = entries.read()
-                if isinstance(gradient, tf.IndexedSlices):
-                    gradient = _summed_rows(gradient, self._step.uses_twin)
-                else:
-                    gradient = entries.of(gradient)
-                square = measures.half_square_sum(gradient)
-                if scale is not None:
-                    square /= tf.cast(scale, tf.float32) ** 2
-                sums += [
-                    measures.half_square_sum(before),
-                    square,
-                    measures.half_square_sum(after - before),
-                ]
-                suspects += [gradient, after]
-            row = tf.stack(sums)
-            counts = _nonfinite_counts(row, suspects)
-            ring.write(self._schedule.number, tf.concat([row, counts], axis=0))
-            return tf.constant(0)
-
-        tf.cond(self._schedule.is_due("updates"), write, lambda: tf.constant(0))
-
-    # Activations and gradients of the layers
-
-    def _write_layers(self) -> None:
-        columns: list[Column] = []
-        readers: list[Callable[[], list[Any]]] = []
-        suspects: list[tuple[str, str, list[Any]]] = []
-        for label, tensors in self.tap.activations.items():
-            bounds = self.tap.layers[label].bounds
-            columns += _columns(label, "activation", bounds is not None)
-            readers.append(self._activation_reader(tensors, bounds))
-            suspects.append((label, "activation", tensors))
-        for label, tensors in self.tap.activation_gradients.items():
-            columns += _columns(label, "activation_gradient", False)
-            readers.append(self._gradient_reader(tensors))
-            suspects.append((label, "activation_gradient", tensors))
-        columns += [
-            Column(Series("nonfinite_count", label, name), Merge.SUM)
-            for label, name, _ in suspects
-        ]
-        ring = self._ring("layers", columns)
-        units = self._unit_variables()
-        histograms = self._histogram_variables()
-
-        def write() -> Any:
-            row = tf.stack([number for read in readers for number in read()])
-            tensors = [self._sampled(values) for _, _, values in suspects]
-            counts = _nonfinite_counts(row, tensors)
-            ring.write(self._schedule.number, tf.concat([row, counts], axis=0))
-            for label, state in units.items():
-                self._note_active_units(label, state)
-            for state, values in histograms:
-                counts = measures.histogram(self._sampled(values))
-                state.assign_add(tf.cast(counts, tf.float64))
-            return tf.constant(0)
-
-        tf.cond(self._schedule.is_due("layers"), write, lambda: tf.constant(0))
-
-    def _activation_reader(
-        self, tensors: list[Any], bounds: tuple[float | None, float | None] | None
-    ) -> Callable[[], list[Any]]:
-        def read() -> list[Any]:
-            tensor = self._sampled(tensors)
-            numbers = [
-                *measures.mean_and_variance(tensor),
-                measures.zero_fraction(tensor),
-            ]
-            if bounds is not None:
-                numbers.append(measures.saturated_fraction(tensor, *bounds))
-            return numbers
-
-        return read
-
-    def _gradient_reader(self, tensors: list[Any]) -> Callable[[], list[Any]]:
-        def read() -> list[Any]:
-            mean, variance = measures.mean_and_variance(self._sampled(tensors))
-            if self._loss_scale is None:
-                return [mean, variance]
-            scale = tf.cast(self._loss_scale, tf.float32)
-            return [mean / scale, variance / scale**2]
-
-        return read
-
-    def _sampled(self, tensors: list[Any]) -> Any:
-        """All that a layer gave in this step, its calls put together."""
-        parts = [_sample(tensor, self._step.request.sample) for tensor in tensors]
-        if len(parts) == 1:
-            return parts[0]
-        return tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)
-
-    def _unit_variables(self) -> dict[str, Any]:
-        found = {}
-        for label, tensors in self.tap.activations.items():
-            shape = tensors[0].shape
-            if not self.tap.layers[label].rectifies or (shape.rank or 0) < 2:
-                continue
-            count = shape[self.tap.layers[label].unit_axis(shape.rank)]
-            if count is None:
-                continue
-            if label not in self._replica.units:
-                self._replica.units[label] = variable(
-                    np.zeros(count, bool), tf.bool, self._replica.device
-                )
-            found[label] = self._replica.units[label]
-            self._step.units_reset.setdefault(label, 0)
-        return found
-
-    def _note_active_units(self, label: str, state: Any) -> None:
-        layer = self.tap.layers[label]
-        active = state.read_value()
-        for tensor in self.tap.activations[label]:
-            axis = layer.unit_axis(tensor.shape.rank)
-            active |= measures.active_units(self._sampled([tensor]), axis)
-        state.assign(active)
-
-    def _histogram_variables(self) -> list[tuple[Any, list[Any]]]:
-        if not self._step.request.histograms:
-            return []
-        bins = len(measures.HISTOGRAM_EDGES) + 1
-        found = []
-        for measure, groups in (
-            ("activation_histogram", self.tap.activations),
-            ("activation_gradient_histogram", self.tap.activation_gradients),
-        ):
-            for label, tensors in groups.items():
-                key = measure, label
-                if key not in self._replica.histograms:
-                    self._replica.histograms[key] = variable(
-                        np.zeros(bins), tf.float64, self._replica.device
-                    )
-                found.append((self._replica.histograms[key], tensors))
-        return found
 
 
 def _scalar(value: Any) -> Any:
@@ -469,90 +240,3 @@ def _state(model: Any) -> list[Any]:
     raw = [value for value in vars(model).values() if isinstance(value, tf.Variable)]
     found = {id(value): value for value in [*values, *raw]}
     return [getattr(value, "value", value) for value in found.values()]
-
-
-def _columns(label: str, name: str, bounded: bool) -> list[Column]:
-    columns = [
-        Column(Series(f"{name}_mean", label), Merge.MEAN),
-        Column(Series(f"{name}_std", label), Merge.VARIANCE),
-    ]
-    if name == "activation":
-        columns.append(Column(Series("zero_fraction", label), Merge.MEAN))
-    if bounded:
-        columns.append(Column(Series("saturated_fraction", label), Merge.MEAN))
-    return columns
-
-
-def _sample(tensor: Any, sample: Any) -> Any:
-    """The first examples of a tensor, the batch first."""
-    if sample is None or not tensor.shape.rank:
-        return tensor
-    if sample == "auto":
-        features = tensor.shape[1:].num_elements()
-        most, values = _AUTO_SAMPLE
-        sample = most if not features else max(1, min(most, values // features))
-    return tensor[:sample]
-
-
-def _nonfinite_counts(row: Any, tensors: list[Any]) -> Any:
-    """Counts per tensor, but only if a number of the row gives reason to."""
-
-    def count() -> Any:
-        return tf.stack([measures.nonfinite_count(tensor) for tensor in tensors])
-
-    return tf.cond(
-        tf.reduce_all(tf.math.is_finite(row)),
-        lambda: tf.zeros([len(tensors)]),
-        count,
-    )
-
-
-def _loss_scale(optimizer: Any) -> Any:
-    """What the loss was multiplied by before it was differentiated."""
-    scale = getattr(optimizer, "dynamic_scale", None)
-    if scale is not None:
-        return tf.identity(scale.value)
-    return getattr(optimizer, "loss_scale_factor", None)
-
-
-def _summed_rows(gradient: Any, xla: bool) -> Any:
-    """A sparse gradient with repeated rows summed; the norm of that is what counts."""
-    if xla:
-        return tf.convert_to_tensor(gradient)
-    rows, places = tf.unique(tf.reshape(gradient.indices, [-1]))
-    return tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
-
-
-def _capture(step: MeasuredStep, replica: Replica, data: Any) -> None:
-    """Keeps the first training examples on the device, for evaluation later."""
-    if replica is not step.replicas[0]:
-        return
-    wanted = step.request.captured_examples
-    flat = tf.nest.flatten(data)
-    if not all(isinstance(v, tf.Tensor) and v.shape.rank for v in flat):
-        return
-    if any(None in v.shape[1:] for v in flat):
-        return
-    if replica.captured is None:
-        replica.captured_structure = tf.nest.map_structure(lambda _: 0, data)
-        replica.captured = [
-            variable(
-                np.zeros([2 * wanted, *v.shape[1:]], v.dtype.as_numpy_dtype),
-                v.dtype,
-                replica.device,
-            )
-            for v in flat
-        ]
-        replica.captured_count = variable(0, tf.int64, replica.device)
-    count = replica.captured_count.read_value()
-    states = replica.captured
-
-    def keep() -> Any:
-        size = tf.minimum(tf.shape(flat[0])[0], wanted)
-        places = count + tf.range(tf.cast(size, tf.int64))
-        for state, value in zip(states, flat, strict=True):
-            state.scatter_nd_update(places[:, tf.newaxis], value[:size])
-        replica.captured_count.assign_add(tf.cast(size, tf.int64))
-        return tf.constant(0)
-
-    tf.cond(count < wanted, keep, lambda: tf.constant(0))

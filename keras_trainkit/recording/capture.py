@@ -1,0 +1,48 @@
+"""Keeps the first training examples on the device, for evaluation later."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.recording.device import variable
+from keras_trainkit.recording.schedule import Replica
+
+
+def capture(replica: Replica, data: Any, wanted: int) -> None:
+    """Copies the examples of this step, until there are enough.
+
+    Args:
+        replica: Where they are kept.
+        data: What the train step was given, nested; ragged or sparse tensors and
+            such of unknown shape are not kept.
+        wanted: How many examples are enough, int >= 1.
+    """
+    flat = tf.nest.flatten(data)
+    if not all(isinstance(v, tf.Tensor) and v.shape.rank for v in flat):
+        return
+    if any(None in v.shape[1:] for v in flat):
+        return
+    if replica.captured is None:
+        replica.captured_structure = tf.nest.map_structure(lambda _: 0, data)
+        replica.captured = [
+            variable(
+                np.zeros([2 * wanted, *v.shape[1:]], v.dtype.as_numpy_dtype),
+                v.dtype,
+                replica.device,
+            )
+            for v in flat
+        ]
+        replica.captured_count = variable(0, tf.int64, replica.device)
+    count = replica.captured_count.read_value()
+    states = replica.captured
+
+    def keep() -> Any:
+        size = tf.minimum(tf.shape(flat[0])[0], wanted)
+        places = count + tf.range(tf.cast(size, tf.int64))
+        for state, value in zip(states, flat, strict=True):
+            state.scatter_nd_update(places[:, tf.newaxis], value[:size])
+        replica.captured_count.assign_add(tf.cast(size, tf.int64))
+        return tf.constant(0)
+
+    tf.cond(count < wanted, keep, lambda: tf.constant(0))
