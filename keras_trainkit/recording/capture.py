@@ -8,21 +8,28 @@ import tensorflow as tf
 from keras_trainkit.recording.device import variable
 from keras_trainkit.recording.schedule import Replica
 
+# Large examples are kept fewer of: this is memory of the device.
+_MOST_BYTES = 64 * 2**20
+
 
 def capture(replica: Replica, data: Any, wanted: int) -> None:
     """Copies the examples of this step, until there are enough.
 
     Args:
         replica: Where they are kept.
-        data: What the train step was given, nested; ragged or sparse tensors and
-            such of unknown shape are not kept.
-        wanted: How many examples are enough, int >= 1.
+        data: What the train step was given, nested; text, ragged or sparse tensors
+            and such of unknown shape are not kept.
+        wanted: How many examples are enough, int >= 1; fewer are if they would
+            take more than 64 MiB.
     """
     flat = tf.nest.flatten(data)
     if not all(isinstance(v, tf.Tensor) and v.shape.rank for v in flat):
         return
-    if any(None in v.shape[1:] for v in flat):
+    if any(None in v.shape[1:] or v.dtype == tf.string for v in flat):
         return
+    size = sum(v.shape[1:].num_elements() * v.dtype.size for v in flat)
+    # One batch may reach beyond the examples wanted: there is room for twice as many.
+    wanted = max(1, min(wanted, _MOST_BYTES // (2 * max(size, 1))))
     if replica.captured is None:
         replica.captured_structure = tf.nest.map_structure(lambda _: 0, data)
         replica.captured = [

@@ -80,6 +80,25 @@ def test_training_side_of_the_gap_equals_an_evaluation_of_ones_own():
     np.testing.assert_allclose(gap, [expected], atol=1e-5)
 
 
+def test_large_examples_are_kept_fewer_of(monkeypatch):
+    from keras_trainkit.recording import capture
+
+    monkeypatch.setattr(capture, "_MOST_BYTES", 2 * 10 * (8 * 4 + 8))
+    monitor = callbacks.OverfittingMonitor()
+    kept = []
+
+    class Looks(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            kept.extend(monitor._joined().captured())
+
+    model = models.sequential()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x, y = models.data()
+    model.fit(x, y, shuffle=False, verbose=0, callbacks=[monitor, Looks()])
+    np.testing.assert_array_equal(kept[0], x[:10])
+    np.testing.assert_array_equal(kept[1], y[:10])
+
+
 def test_automatic_interval_is_set_and_recorded():
     monitor = callbacks.TrainingMonitor(overhead=0.001)
     keras.utils.set_random_seed(0)
