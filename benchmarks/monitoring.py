@@ -100,6 +100,15 @@ class EagerSecondPass(keras.callbacks.Callback):
         self.spreads = [float(tf.math.reduce_std(value)) for value in outputs]
 
 
+def all_measures(every):
+    callbacks = tk.callbacks
+    return [
+        callbacks.LossMonitor(),
+        callbacks.UpdateRatioMonitor(every=every),
+        callbacks.LayerStatisticsMonitor(every=every, sample="auto"),
+    ]
+
+
 def variants(x, y, directory):
     callbacks = tk.callbacks
     return {
@@ -107,12 +116,8 @@ def variants(x, y, directory):
         "bare fit again (noise)": list,
         "LossMonitor": lambda: [callbacks.LossMonitor()],
         "UpdateRatioMonitor, each step": lambda: [callbacks.UpdateRatioMonitor()],
-        "TrainingMonitor, all measures, each step": lambda: [
-            callbacks.TrainingMonitor(every=1, examples=1)
-        ],
-        "TrainingMonitor, each 10th step": lambda: [
-            callbacks.TrainingMonitor(every=10, examples=1)
-        ],
+        "all measures, each step": lambda: all_measures(every=1),
+        "all measures, each 10th step": lambda: all_measures(every=10),
         'TrainingMonitor(directory, every="auto")': lambda: [
             callbacks.TrainingMonitor(os.path.join(directory, "run"))
         ],
