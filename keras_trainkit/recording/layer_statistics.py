@@ -80,7 +80,7 @@ class LayerReadings:
                 state.assign_add(tf.cast(counts, tf.float64))
             return tf.constant(0)
 
-        tf.cond(self._schedule.is_due("layers"), write, lambda: tf.constant(0))
+        self._schedule.when("layers", write, lambda: tf.constant(0))
 
     def _activation_reader(
         self, tensors: list[Any], bounds: tuple[float | None, float | None] | None

@@ -24,6 +24,7 @@ class Replica:
     alarms: Any
     alarmed: Any
     intervals: dict[str, Any]
+    always: frozenset[str]
     rings: dict[tuple[str, tuple[Column, ...]], Ring] = dataclasses.field(
         default_factory=dict
     )
@@ -63,6 +64,14 @@ def new_replica(device: str | None, request: Request) -> Replica:
         variable(0, tf.int64, device),
         variable(False, tf.bool, device),
         intervals,
+        always=frozenset(
+            channel
+            for channel, every in (
+                ("updates", request.update_every),
+                ("layers", request.layer_every),
+            )
+            if every == 1
+        ),
     )
 
 
@@ -101,14 +110,37 @@ class Schedule:
             self._due[id(rhythm)] = self._is_on(rhythm) | self._is_alarmed()
         return self._due[id(rhythm)]
 
+    def when(self, channel: str, read: Any, otherwise: Any) -> Any:
+        """Calls `read` in the steps in which a channel is due, else `otherwise`.
+
+        Args:
+            channel: "updates" or "layers".
+            read: Takes the reading; called without arguments.
+            otherwise: Returns what stands for a reading that is not due.
+
+        Returns:
+            What the function that was called returned.
+        """
+        if self._is_always_due(channel):
+            return read()  # without a branch, which every tensor would have to pass
+        return tf.cond(self.is_due(channel), read, otherwise)
+
     def end_step(self) -> None:
         """Counts the step."""
-        if self._loss is not None and self._replica.intervals:
+        channels = self._replica.intervals
+        if self._loss is not None and not all(map(self._is_always_due, channels)):
             alarmed = ~tf.math.is_finite(self._loss)
             if self._early:
                 self._replica.alarmed.assign(alarmed)
             self._replica.alarms.assign_add(tf.cast(alarmed, tf.int64))
         self._replica.step.assign_add(1)
+
+    def _is_always_due(self, channel: str) -> bool:
+        return (
+            channel in self._replica.always
+            and self._iterations is None
+            and not self._early
+        )
 
     def _is_on(self, rhythm: Any) -> Any:
         interval = rhythm.read_value()

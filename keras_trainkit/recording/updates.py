@@ -49,15 +49,17 @@ class UpdateReadings:
             grads = context.all_reduce(tf.distribute.ReduceOp.SUM, grads)
         limit = self._step.request.entries
         values = [Entries(getattr(value, "value", value), limit) for _, value in pairs]
-        due = self._schedule.is_due("updates")
-
         def read() -> list[Any]:
             return [value.read() for value in values]
 
         def skip() -> list[Any]:
             return [value.nothing() for value in values]
 
-        before = read() if self._step.uses_twin else tf.cond(due, read, skip)
+        before = (
+            read()
+            if self._step.uses_twin
+            else self._schedule.when("updates", read, skip)
+        )
         self._pending = [
             (variable_, (gradient, old, value))
             for (_, variable_), gradient, old, value in zip(
@@ -121,7 +123,7 @@ class UpdateReadings:
             ring.write(self._schedule.number, tf.concat([row, counts], axis=0))
             return tf.constant(0)
 
-        tf.cond(self._schedule.is_due("updates"), write, lambda: tf.constant(0))
+        self._schedule.when("updates", write, lambda: tf.constant(0))
 
 
 def _loss_scale(optimizer: Any) -> Any:
