@@ -1,5 +1,6 @@
 """Reads what an optimizer does to the variables, around its `apply`."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -12,6 +13,27 @@ from keras_trainkit.recording.schedule import Replica, Schedule
 
 if TYPE_CHECKING:
     from keras_trainkit.recording.step import MeasuredStep
+
+
+@dataclasses.dataclass
+class Update:
+    """One call of an optimizer's `apply`, as it was before the update.
+
+    Args:
+        variables: The variables it updates, as it was given them.
+        entries: What is read of each.
+        before: What was read of each.
+        squares: Half the sums of squares of the gradients, one a variable.
+        bad: How many entries of the gradients are not finite, one a variable.
+        sparse: Whether the gradient of each is sparse.
+    """
+
+    variables: list[Any]
+    entries: list[Entries]
+    before: list[Any]
+    squares: Any
+    bad: Any
+    sparse: list[bool]
 
 
 class UpdateReadings:
@@ -30,8 +52,8 @@ class UpdateReadings:
         self._replica = replica
         self._schedule = schedule
         self._wanted = "updates" in replica.intervals
-        self._pending: list[tuple[Any, Any]] = []
-        self._updates: list[tuple[Any, Any]] = []
+        self._pending: Update | None = None
+        self._updates: list[Update] = []
         self.loss_scale: Any = None
 
     def before(self, optimizer: Any, grads: list[Any], variables: list[Any]) -> None:
@@ -49,78 +71,84 @@ class UpdateReadings:
             grads = context.all_reduce(tf.distribute.ReduceOp.SUM, grads)
         limit = self._step.request.entries
         values = [Entries(getattr(value, "value", value), limit) for _, value in pairs]
-        def read() -> list[Any]:
-            return [value.read() for value in values]
 
-        def skip() -> list[Any]:
-            return [value.nothing() for value in values]
+        # The gradients are read here, not at the end of the step: kept until then,
+        # the update could not reuse their memory.
+        def read() -> tuple[list[Any], Any, Any]:
+            parts = [
+                self._of_gradient(gradient, value)
+                for gradient, value in zip(grads, values, strict=True)
+            ]
+            squares = tf.stack([measures.half_square_sum(part) for part in parts])
+            bad = measures.nonfinite_counts(squares, parts)
+            return [value.read() for value in values], squares, bad
 
-        before = (
-            read()
-            if self._step.uses_twin
-            else self._schedule.when("updates", read, skip)
+        def skip() -> tuple[list[Any], Any, Any]:
+            nothing = tf.zeros([len(values)])
+            return [value.nothing() for value in values], nothing, nothing
+
+        if self._step.uses_twin:
+            before, squares, bad = read()
+        else:
+            before, squares, bad = self._schedule.when("updates", read, skip)
+        sparse = [isinstance(gradient, tf.IndexedSlices) for gradient in grads]
+        self._pending = Update(
+            [variable for _, variable in pairs], values, before, squares, bad, sparse
         )
-        self._pending = [
-            (variable_, (gradient, old, value))
-            for (_, variable_), gradient, old, value in zip(
-                pairs, grads, before, values, strict=True
-            )
-        ]
+
+    def _of_gradient(self, gradient: Any, value: Entries) -> Any:
+        if isinstance(gradient, tf.IndexedSlices):
+            return _summed_rows(gradient, bool(self._step.model.jit_compile))
+        return value.of(gradient)
 
     def after(self) -> None:
         """Notes that the update was made."""
         # The values after the update are read when the step is over, in the branch
         # that is due; constraints have been applied by then.
-        self._updates.extend(self._pending)
-        self._pending = []
+        if self._pending is not None:
+            self._updates.append(self._pending)
+        self._pending = None
 
     def write(self) -> None:
-        """Writes what the update did, if that is due."""
-        if not self._updates:
-            return
-        columns: list[Column] = []
-        for value, (gradient, _, entries) in self._updates:
-            layer, name = self._step.label_of(value)
-            sparse = isinstance(gradient, tf.IndexedSlices)
-            columns += [
-                Column(Series(measure, layer, name), half_square=True, scale=scale)
-                for measure, scale in (
-                    ("weight_norm", entries.scale),
-                    ("gradient_norm", 1.0 if sparse else entries.scale),
-                    ("update_norm", entries.scale),
-                )
-            ]
-        for value, _ in self._updates:
-            layer, name = self._step.label_of(value)
-            columns += [
-                Column(Series("nonfinite_count", layer, f"{name} gradient")),
-                Column(Series("nonfinite_count", layer, name)),
-            ]
+        """Writes what the updates did, if that is due."""
+        for update in self._updates:
+            self._write(update)
+
+    def _write(self, update: "Update") -> None:
+        names = [self._step.label_of(variable) for variable in update.variables]
+        scales = [entries.scale for entries in update.entries]
+        columns = [
+            Column(Series(measure, *name), half_square=True, scale=scale)
+            for measure in ("weight_norm", "update_norm")
+            for name, scale in zip(names, scales, strict=True)
+        ]
+        columns += [
+            Column(
+                Series("gradient_norm", *name),
+                half_square=True,
+                scale=1.0 if sparse else scale,
+            )
+            for name, scale, sparse in zip(names, scales, update.sparse, strict=True)
+        ]
+        columns += [
+            Column(Series("nonfinite_count", layer, name)) for layer, name in names
+        ]
+        columns += [
+            Column(Series("nonfinite_count", layer, f"{name} gradient"))
+            for layer, name in names
+        ]
         ring = self._replica.ring("updates", columns)
 
         def write() -> Any:
-            sums, suspects = [], []
-            scale = self.loss_scale
-            for _, (gradient, before, entries) in self._updates:
-                after = entries.read()
-                if isinstance(gradient, tf.IndexedSlices):
-                    gradient = _summed_rows(
-                        gradient, bool(self._step.model.jit_compile)
-                    )
-                else:
-                    gradient = entries.of(gradient)
-                square = measures.half_square_sum(gradient)
-                if scale is not None:
-                    square /= tf.cast(scale, tf.float32) ** 2
-                sums += [
-                    measures.half_square_sum(before),
-                    square,
-                    measures.half_square_sum(after - before),
-                ]
-                suspects += [gradient, after]
-            row = tf.stack(sums)
-            counts = measures.nonfinite_counts(row, suspects)
-            ring.write(self._schedule.number, tf.concat([row, counts], axis=0))
+            after = [entries.read() for entries in update.entries]
+            moved = [new - old for new, old in zip(after, update.before, strict=True)]
+            sums = tf.stack(list(map(measures.half_square_sum, update.before + moved)))
+            bad = measures.nonfinite_counts(sums, after)
+            squares = update.squares
+            if self.loss_scale is not None:
+                squares /= tf.cast(self.loss_scale, tf.float32) ** 2
+            row = tf.concat([sums, squares, bad, update.bad], axis=0)
+            ring.write(self._schedule.number, row)
             return tf.constant(0)
 
         self._schedule.when("updates", write, lambda: tf.constant(0))
