@@ -29,6 +29,8 @@ class MeasuredFunction:
         self._recorder: Callable[[], Any] = weakref.ref(recorder)
         self._model: Callable[[], Any] = weakref.ref(model)
         self._function: Any = None
+        self._light: Any = None
+        self._calls = 0
         self._calibration: Calibration | None = None
         self.first_step = first_step
         self.step: MeasuredStep | None = None
@@ -41,7 +43,7 @@ class MeasuredFunction:
                 self._make()
             if self._calibration is not None:
                 self._calibration.before_call()
-            logs = self._function(iterator)
+            logs = self._next_function()(iterator)
             self._count_call()
         except (StopIteration, tf.errors.OutOfRangeError):
             raise  # the data have ended, which is no failure
@@ -68,20 +70,10 @@ class MeasuredFunction:
         }
 
     def _make(self) -> None:
-        model, recorder = self._model(), self._recorder()
-        self.step = MeasuredStep(model, recorder.request)
-        make = type(model).make_train_function
-        # Keras makes its function around whatever `train_step` is at that moment.
-        own_step = model.__dict__.get("train_step")
-        model.__dict__["train_step"] = self.step
-        try:
-            make(model, force=True)
-            self._function = model.train_function
-        finally:
-            del model.__dict__["train_step"]
-            if own_step is not None:
-                model.__dict__["train_step"] = own_step
-            model.train_function = self
+        self.step = MeasuredStep(self._model(), self._recorder().request)
+        self._function = self._made_around(self.step)
+        if self._is_worth_a_second_trace():
+            self._light = self._made_around(self.step.light)
         automatic = [
             channel
             for channel, every in (
@@ -95,7 +87,40 @@ class MeasuredFunction:
                 self.step, automatic, self.step.request.overhead
             )
 
+    def _made_around(self, step: Callable[[Any], Any]) -> Any:
+        # Keras makes its function around whatever `train_step` is at that moment.
+        model = self._model()
+        own_step = model.__dict__.get("train_step")
+        model.__dict__["train_step"] = step
+        try:
+            type(model).make_train_function(model, force=True)
+            return model.train_function
+        finally:
+            del model.__dict__["train_step"]
+            if own_step is not None:
+                model.__dict__["train_step"] = own_step
+            model.train_function = self
+
+    def _is_worth_a_second_trace(self) -> bool:
+        """Whether the host can tell beforehand that no reading is due in a call."""
+        model, request = self._model(), self._recorder().request
+        inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        return (
+            bool({request.update_every, request.layer_every} - {None, 1})
+            and model.steps_per_execution == 1
+            and not model.run_eagerly
+            and not getattr(inner, "gradient_accumulation_steps", None)
+        )
+
+    def _next_function(self) -> Any:
+        # Even a reading that is skipped costs: the branches and what they hold on to.
+        if self._light is None or self.step is None:
+            return self._function
+        due = any(self._calls % every == 0 for every in self.step.intervals.values())
+        return self._function if due else self._light
+
     def _count_call(self) -> None:
+        self._calls += 1
         if self._calibration is not None:
             self._calibration.after_call()
         steps = self._model().steps_per_execution

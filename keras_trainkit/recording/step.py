@@ -38,6 +38,14 @@ class MeasuredStep:
         if self.replica_count > 1:
             devices = list(strategy.extended.worker_devices)
         self.replicas = [new_replica(device, request) for device in devices]
+        self.intervals = {
+            channel: 1 if every == "auto" else every
+            for channel, every in (
+                ("updates", request.update_every),
+                ("layers", request.layer_every),
+            )
+            if every is not None
+        }
         self.uses_twin = False
         self._original = model.train_step
         self._taps: Taps | None = None
@@ -55,13 +63,24 @@ class MeasuredStep:
             trace = _StepTrace(self, replica, schedule, listens=False)
         else:
             trace = _StepTrace(self, replica, schedule, listens=True)
+        return self._finish(trace, data)
+
+    def light(self, data: Any) -> Any:
+        """Runs or traces a step in which no reading is due, and so without any."""
+        replica = self._this_replica()
+        schedule = Schedule(self.model, replica, early=True)
+        trace = _StepTrace(self, replica, schedule, listens=False)
+        return self._finish(trace, data)
+
+    def _finish(self, trace: "_StepTrace", data: Any) -> Any:
+        replica = trace.replica
         logs = trace.run(data)
         row = trace.write_step(logs)
         if self.request.captured_examples and replica is self.replicas[0]:
             capture(replica, data, self.request.captured_examples)
         # A step whose data never came must not count.
         with tf.control_dependencies([] if row is None else [row]):
-            schedule.end_step()
+            trace.schedule.end_step()
         return logs
 
     def _prepare(self, data: Any) -> None:
@@ -114,6 +133,7 @@ class MeasuredStep:
 
     def set_interval(self, channel: str, interval: int) -> None:
         """Sets the steps between two readings of "updates" or "layers"."""
+        self.intervals[channel] = interval
         for replica in self.replicas:
             replica.intervals[channel].assign(interval)
 
@@ -177,8 +197,8 @@ class _StepTrace:
         self, step: MeasuredStep, replica: Replica, schedule: Schedule, listens: bool
     ) -> None:
         self._step = step
-        self._replica = replica
-        self._schedule = schedule
+        self.replica = replica
+        self.schedule = schedule
         self._listens = listens
         self._updates = UpdateReadings(step, replica, schedule)
         self.tap = StepTap(
@@ -218,14 +238,14 @@ class _StepTrace:
         if not row:
             return None
         numbers = tf.stack(row)
-        self._replica.ring("steps", columns).write(self._schedule.number, numbers)
+        self.replica.ring("steps", columns).write(self.schedule.number, numbers)
         return numbers
 
     def _note_loss(self, loss: Any) -> None:
         # Keras divides the loss by the number of replicas before it is summed.
         self._loss = _scalar(loss) * self._step.replica_count
         if not self._listens or not self._step.uses_twin:
-            self._schedule.note_loss(self._loss)
+            self.schedule.note_loss(self._loss)
 
 
 def _scalar(value: Any) -> Any:

@@ -125,6 +125,13 @@ def test_xla_trains_unchanged_at_every_other_step():
     assert steps.tolist() == [0, 2, 4]
 
 
+@pytest.mark.parametrize("build", [models.sequential, models.residual])
+def test_readings_now_and_then_leave_training_unchanged(build):
+    plain = train(build, [])
+    watched = train(build, monitors(every=2))
+    assert models.same(models.weights_of(plain), models.weights_of(watched))
+
+
 def test_mixed_precision_trains_unchanged():
     keras.config.set_dtype_policy("mixed_float16")
     record = assert_unchanged(models.sequential)

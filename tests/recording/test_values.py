@@ -233,17 +233,45 @@ def test_first_tensor_that_is_not_finite_is_named_with_its_step():
     x[24:, 0] = np.inf
     model = build()
     monitors = [
-        callbacks.UpdateRatioMonitor(every=2),
-        callbacks.LayerStatisticsMonitor(every=2),
+        callbacks.UpdateRatioMonitor(every=1),
+        callbacks.LayerStatisticsMonitor(every=1),
     ]
     model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=monitors)
     first = monitors[0].record.first_nonfinite()
-    # Step 3 was not due: it was read because its loss was not finite.
     assert (first["step"], first["layer"], first["variable"]) == (
         3,
         "hidden",
         "activation",
     )
+
+
+def test_loss_that_is_not_finite_is_read_though_not_due_where_steps_run_together():
+    x, y = models.data(examples=32)
+    x[24:, 0] = np.inf
+    keras.utils.set_random_seed(0)
+    model = models.sequential()
+    model.compile("sgd", "sparse_categorical_crossentropy", steps_per_execution=2)
+    monitor = callbacks.UpdateRatioMonitor(every=2)
+    model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=[monitor])
+    steps, _, _ = monitor.record.values("nonfinite_count", "hidden", "kernel")
+    assert steps.tolist() == [0, 2, 3]
+
+
+def test_steps_that_are_not_due_are_recorded_with_their_loss_alone():
+    x, y = models.data()
+    monitors = [
+        callbacks.UpdateRatioMonitor(every=3),
+        callbacks.LayerStatisticsMonitor(every=4),
+    ]
+    model = models.sequential()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, y, batch_size=6, epochs=2, verbose=0, callbacks=monitors)
+    record = monitors[0].record
+    assert record.values("loss")[0].tolist() == list(range(16))
+    ratios = record.values("update_ratio", "hidden", "kernel")[0]
+    assert ratios.tolist() == [0, 3, 6, 9, 12, 15]
+    means = record.values("activation_mean", "hidden")[0]
+    assert means.tolist() == [0, 4, 8, 12]
 
 
 def test_dictionary_outputs_are_measured_by_key_and_integers_left_out():
