@@ -15,7 +15,8 @@ class LossMonitor(Monitor):
     """Records the loss and the learning rate of every single step.
 
     Keras shows the mean of an epoch so far; this is the loss of each batch, also
-    inside `steps_per_execution`. Costs a fraction of a percent of a step.
+    inside `steps_per_execution`. It cost 1 to 3 % of the
+    processor time of two small models.
 
     Args:
         smoothing: Width of the running mean of `smoothed`, in steps, int >= 1.
