@@ -59,14 +59,11 @@ class MeasuredFunction:
         """Steps between two readings of the channels "updates" and "layers"."""
         if self.step is None:
             return {}
-        request = self.step.request
-        found = {"updates": request.update_every, "layers": request.layer_every}
         return {
             channel: self._calibration.interval
             if every == "auto" and self._calibration is not None
             else int(every)
-            for channel, every in found.items()
-            if every is not None
+            for channel, every in self.step.request.channels.items()
         }
 
     def _make(self) -> None:
@@ -76,10 +73,7 @@ class MeasuredFunction:
             self._light = self._made_around(self.step.light)
         automatic = [
             channel
-            for channel, every in (
-                ("updates", self.step.request.update_every),
-                ("layers", self.step.request.layer_every),
-            )
+            for channel, every in self.step.request.channels.items()
             if every == "auto"
         ]
         if automatic:
@@ -106,7 +100,7 @@ class MeasuredFunction:
         model, request = self._model(), self._recorder().request
         inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         return (
-            bool({request.update_every, request.layer_every} - {None, 1})
+            any(every != 1 for every in request.channels.values())
             and model.steps_per_execution == 1
             and not model.run_eagerly
             and not getattr(inner, "gradient_accumulation_steps", None)

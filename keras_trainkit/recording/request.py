@@ -35,6 +35,12 @@ class Request:
     captured_examples: int = 0
     overhead: float = 0.03
 
+    @property
+    def channels(self) -> dict[str, Every]:
+        """Steps between two readings of "updates" and "layers", if they are read."""
+        every = {"updates": self.update_every, "layers": self.layer_every}
+        return {name: steps for name, steps in every.items() if steps is not None}
+
     def join(self, other: "Request") -> "Request":
         """Returns the request that serves both."""
         layers = _union(self, other)

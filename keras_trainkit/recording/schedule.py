@@ -47,12 +47,7 @@ def new_replica(device: str | None, request: Request) -> Replica:
     """Makes the state of a replica on its device."""
     variables: dict[Any, Any] = {}
     intervals = {}
-    for channel, every in (
-        ("updates", request.update_every),
-        ("layers", request.layer_every),
-    ):
-        if every is None:
-            continue
+    for channel, every in request.channels.items():
         if every not in variables:
             first = 1 if every == "auto" else every
             variables[every] = variable(first, tf.int64, device)
@@ -65,12 +60,7 @@ def new_replica(device: str | None, request: Request) -> Replica:
         variable(False, tf.bool, device),
         intervals,
         always=frozenset(
-            channel
-            for channel, every in (
-                ("updates", request.update_every),
-                ("layers", request.layer_every),
-            )
-            if every == 1
+            channel for channel, every in request.channels.items() if every == 1
         ),
     )
 

@@ -40,11 +40,7 @@ class MeasuredStep:
         self.replicas = [new_replica(device, request) for device in devices]
         self.intervals = {
             channel: 1 if every == "auto" else every
-            for channel, every in (
-                ("updates", request.update_every),
-                ("layers", request.layer_every),
-            )
-            if every is not None
+            for channel, every in request.channels.items()
         }
         self.uses_twin = False
         self._original = model.train_step
