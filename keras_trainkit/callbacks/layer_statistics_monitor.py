@@ -29,7 +29,7 @@ class LayerStatisticsMonitor(Monitor):
             `overhead` allows. With gradient accumulation, optimizer updates.
         layers: Names of the layers to measure, `None` for all.
         sample: Measure only the first so many examples of a batch, int >= 1;
-            `None` for all of them, "auto" for as many as make about 16,384 values
+            `None` for all of them, "auto" for as many as make about 8,192 values
             of a layer, at most 16, which makes a reading several times cheaper.
         histograms: Whether to count values by sign and magnitude once an epoch
             (`activation_histogram`, `activation_gradient_histogram`).

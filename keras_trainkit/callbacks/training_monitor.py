@@ -53,7 +53,7 @@ class TrainingMonitor(Monitor):
             page and evaluation come less often than each epoch.
         layers: Names of the layers to measure, `None` for all.
         sample: Examples of each batch that a layer's statistics are taken on, int
-            >= 1; `None` for all, "auto" for as many as make about 16,384 values,
+            >= 1; `None` for all, "auto" for as many as make about 8,192 values,
             at most 16.
         entries: Entries of a variable that its norms are taken on, int >= 1;
             `None` for all. Larger variables are sampled evenly.

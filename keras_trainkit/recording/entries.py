@@ -3,15 +3,14 @@
 import math
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 
 class Entries:
     """Reads a variable, or an even sample of a large one.
 
-    A sample is gathered from the variable's own memory: a whole variable, read
-    before an update and kept until after it, would make the update copy it.
+    A sample, for a whole variable that is read before an update and kept until
+    after it would make the update copy it.
 
     Args:
         variable: The `tf.Variable`.
@@ -21,39 +20,35 @@ class Entries:
 
     def __init__(self, variable: Any, limit: int | None) -> None:
         self._variable = variable
-        self._places: np.ndarray | None = None
+        self._count = 0
         self.scale = 1.0
         shape = tuple(variable.shape)
         size = math.prod(shape)
         if limit is None or size <= limit:
             return
-        leading = shape[:-1] if len(shape) > 1 else shape
         run = shape[-1] if len(shape) > 1 else 1
-        count = max(1, limit // run)
-        total = math.prod(leading)
-        if count >= total:
+        total = size // run
+        stride = -(-total // max(1, limit // run))
+        if stride == 1:
             return
-        chosen = np.linspace(0, total - 1, count).round().astype(np.int64)
-        self._places = np.stack(np.unravel_index(chosen, leading), axis=-1)
-        self.scale = total / count
+        self._count = total // stride
+        self._run, self._stretch = run, stride * run
+        self.scale = total / self._count
 
     def read(self) -> Any:
         """The entries as they are now."""
-        if self._places is None:
-            return tf.identity(self._variable)
-        if hasattr(self._variable, "gather_nd"):
-            return self._variable.gather_nd(self._places)
-        return tf.gather_nd(self._variable, self._places)
+        return self.of(self._variable)
 
     def of(self, tensor: Any) -> Any:
         """The same entries of a tensor shaped like the variable."""
-        if self._places is None:
-            return tf.convert_to_tensor(tensor)
-        return tf.gather_nd(tensor, self._places)
+        if not self._count:
+            return tf.identity(tensor)
+        # Not gathered from the variable itself: TensorFlow would from then on copy
+        # the whole variable each time that it is read.
+        flat = tf.reshape(tensor, [-1])[: self._count * self._stretch]
+        return tf.reshape(flat, [self._count, self._stretch])[:, : self._run]
 
     def nothing(self) -> Any:
         """An empty stand-in for what `read` returns."""
-        rank = self._variable.shape.rank if self._places is None else 2
-        if self._places is not None and self._variable.shape.rank == 1:
-            rank = 1
+        rank = 2 if self._count else self._variable.shape.rank
         return tf.zeros([0] * rank, self._variable.dtype)

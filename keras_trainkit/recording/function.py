@@ -28,8 +28,9 @@ class MeasuredFunction:
         # Weak, for the model holds this function; both outlive every call of it.
         self._recorder: Callable[[], Any] = weakref.ref(recorder)
         self._model: Callable[[], Any] = weakref.ref(model)
-        self._function: Any = None
-        self._light: Any = None
+        # One for each set of channels that are due; `None` if the device has to tell.
+        self._functions: dict[frozenset[str] | None, Any] = {}
+        self._host_knows = False
         self._calls = 0
         self._calibration: Calibration | None = None
         self.first_step = first_step
@@ -39,7 +40,7 @@ class MeasuredFunction:
     def __call__(self, iterator: Any) -> Any:
         """Trains on the next batch or batches, as Keras' own function would."""
         try:
-            if self._function is None:
+            if self.step is None:
                 self._make()
             if self._calibration is not None:
                 self._calibration.before_call()
@@ -68,9 +69,7 @@ class MeasuredFunction:
 
     def _make(self) -> None:
         self.step = MeasuredStep(self._model(), self._recorder().request)
-        self._function = self._made_around(self.step)
-        if self._is_worth_a_second_trace():
-            self._light = self._made_around(self.step.light)
+        self._host_knows = self._can_host_know()
         automatic = [
             channel
             for channel, every in self.step.request.channels.items()
@@ -95,23 +94,29 @@ class MeasuredFunction:
                 model.__dict__["train_step"] = own_step
             model.train_function = self
 
-    def _is_worth_a_second_trace(self) -> bool:
-        """Whether the host can tell beforehand that no reading is due in a call."""
-        model, request = self._model(), self._recorder().request
+    def _can_host_know(self) -> bool:
+        """Whether a call is one step, of which the host can tell what is due."""
+        model = self._model()
         inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         return (
-            any(every != 1 for every in request.channels.values())
-            and model.steps_per_execution == 1
+            model.steps_per_execution == 1
             and not model.run_eagerly
             and not getattr(inner, "gradient_accumulation_steps", None)
         )
 
     def _next_function(self) -> Any:
-        # Even a reading that is skipped costs: the branches and what they hold on to.
-        if self._light is None or self.step is None:
-            return self._function
-        due = any(self._calls % every == 0 for every in self.step.intervals.values())
-        return self._function if due else self._light
+        assert self.step is not None
+        step, due = self.step, None
+        if self._host_knows:
+            due = frozenset(
+                channel
+                for channel, every in step.intervals.items()
+                if self._calls % every == 0
+            )
+        if due not in self._functions:
+            own = step if due is None else step.with_due(due)
+            self._functions[due] = self._made_around(own)
+        return self._functions[due]
 
     def _count_call(self) -> None:
         self._calls += 1

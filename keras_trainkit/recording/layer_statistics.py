@@ -16,9 +16,6 @@ from keras_trainkit.recording.taps import StepTap
 if TYPE_CHECKING:
     from keras_trainkit.recording.step import MeasuredStep
 
-# An automatic sample: examples at most, and values of a layer they should make.
-_AUTO_SAMPLE = 16, 16_384
-
 
 class LayerReadings:
     """The layers of one step in one replica.
@@ -51,15 +48,15 @@ class LayerReadings:
         columns: list[Column] = []
         readers: list[Callable[[], list[Any]]] = []
         suspects: list[tuple[str, str, list[Any]]] = []
-        for label, tensors in self._tap.activations.items():
+        for label, samples in self._tap.activations.items():
             bounds = self._tap.layers[label].bounds
             columns += _columns(label, "activation", bounds is not None)
-            readers.append(self._activation_reader(tensors, bounds))
-            suspects.append((label, "activation", tensors))
-        for label, tensors in self._tap.activation_gradients.items():
+            readers.append(self._activation_reader(samples, bounds))
+            suspects.append((label, "activation", samples))
+        for label, samples in self._tap.activation_gradients.items():
             columns += _columns(label, "activation_gradient", False)
-            readers.append(self._gradient_reader(tensors))
-            suspects.append((label, "activation_gradient", tensors))
+            readers.append(self._gradient_reader(samples))
+            suspects.append((label, "activation_gradient", samples))
         columns += [
             Column(Series("nonfinite_count", label, name), Merge.SUM)
             for label, name, _ in suspects
@@ -70,23 +67,23 @@ class LayerReadings:
 
         def write() -> Any:
             row = tf.stack([number for read in readers for number in read()])
-            tensors = [self._sampled(values) for _, _, values in suspects]
+            tensors = [_together(samples) for _, _, samples in suspects]
             counts = measures.nonfinite_counts(row, tensors)
             ring.write(self._schedule.number, tf.concat([row, counts], axis=0))
             for label, state in units.items():
                 self._note_active_units(label, state)
-            for state, values in histograms:
-                counts = measures.histogram(self._sampled(values))
+            for state, samples in histograms:
+                counts = measures.histogram(_together(samples))
                 state.assign_add(tf.cast(counts, tf.float64))
             return tf.constant(0)
 
         self._schedule.when("layers", write, lambda: tf.constant(0))
 
     def _activation_reader(
-        self, tensors: list[Any], bounds: tuple[float | None, float | None] | None
+        self, samples: list[Any], bounds: tuple[float | None, float | None] | None
     ) -> Callable[[], list[Any]]:
         def read() -> list[Any]:
-            tensor = self._sampled(tensors)
+            tensor = _together(samples)
             numbers = [
                 *measures.mean_and_variance(tensor),
                 measures.zero_fraction(tensor),
@@ -97,9 +94,9 @@ class LayerReadings:
 
         return read
 
-    def _gradient_reader(self, tensors: list[Any]) -> Callable[[], list[Any]]:
+    def _gradient_reader(self, samples: list[Any]) -> Callable[[], list[Any]]:
         def read() -> list[Any]:
-            mean, variance = measures.mean_and_variance(self._sampled(tensors))
+            mean, variance = measures.mean_and_variance(_together(samples))
             if self._loss_scale is None:
                 return [mean, variance]
             scale = tf.cast(self._loss_scale, tf.float32)
@@ -107,17 +104,10 @@ class LayerReadings:
 
         return read
 
-    def _sampled(self, tensors: list[Any]) -> Any:
-        """All that a layer gave in this step, its calls put together."""
-        parts = [_sample(tensor, self._step.request.sample) for tensor in tensors]
-        if len(parts) == 1:
-            return parts[0]
-        return tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)
-
     def _unit_variables(self) -> dict[str, Any]:
         found = {}
-        for label, tensors in self._tap.activations.items():
-            shape = tensors[0].shape
+        for label, samples in self._tap.activations.items():
+            shape = samples[0].shape
             if not self._tap.layers[label].rectifies or (shape.rank or 0) < 2:
                 continue
             count = shape[self._tap.layers[label].unit_axis(shape.rank)]
@@ -134,9 +124,9 @@ class LayerReadings:
     def _note_active_units(self, label: str, state: Any) -> None:
         layer = self._tap.layers[label]
         active = state.read_value()
-        for tensor in self._tap.activations[label]:
-            axis = layer.unit_axis(tensor.shape.rank)
-            active |= measures.active_units(self._sampled([tensor]), axis)
+        for sample in self._tap.activations[label]:
+            axis = layer.unit_axis(sample.shape.rank)
+            active |= measures.active_units(sample, axis)
         state.assign(active)
 
     def _histogram_variables(self) -> list[tuple[Any, list[Any]]]:
@@ -148,13 +138,13 @@ class LayerReadings:
             ("activation_histogram", self._tap.activations),
             ("activation_gradient_histogram", self._tap.activation_gradients),
         ):
-            for label, tensors in groups.items():
+            for label, samples in groups.items():
                 key = measure, label
                 if key not in self._replica.histograms:
                     self._replica.histograms[key] = variable(
                         np.zeros(bins), tf.float64, self._replica.device
                     )
-                found.append((self._replica.histograms[key], tensors))
+                found.append((self._replica.histograms[key], samples))
         return found
 
 
@@ -170,12 +160,8 @@ def _columns(label: str, name: str, bounded: bool) -> list[Column]:
     return columns
 
 
-def _sample(tensor: Any, sample: Any) -> Any:
-    """The first examples of a tensor, the batch first."""
-    if sample is None or not tensor.shape.rank:
-        return tensor
-    if sample == "auto":
-        features = tensor.shape[1:].num_elements()
-        most, values = _AUTO_SAMPLE
-        sample = most if not features else max(1, min(most, values // features))
-    return tensor[:sample]
+def _together(samples: list[Any]) -> Any:
+    """All that a layer gave in this step, its calls put together."""
+    if len(samples) == 1:
+        return samples[0]
+    return tf.concat([tf.reshape(sample, [-1]) for sample in samples], axis=0)

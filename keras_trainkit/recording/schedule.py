@@ -72,10 +72,18 @@ class Schedule:
         model: The model.
         replica: The replica.
         early: Whether readings are taken before the loss of the step is known.
+        known: The channels that are due, if the host knows them beforehand.
     """
 
-    def __init__(self, model: Any, replica: Replica, early: bool) -> None:
+    def __init__(
+        self,
+        model: Any,
+        replica: Replica,
+        early: bool,
+        known: frozenset[str] | None = None,
+    ) -> None:
         self.number = replica.step.read_value()
+        self._known = known
         self._replica = replica
         self._early = early
         optimizer = getattr(model, "optimizer", None)
@@ -111,6 +119,8 @@ class Schedule:
         Returns:
             What the function that was called returned.
         """
+        if self._known is not None:
+            return read() if channel in self._known else otherwise()
         if self._is_always_due(channel):
             return read()  # without a branch, which every tensor would have to pass
         return tf.cond(self.is_due(channel), read, otherwise)
@@ -118,7 +128,11 @@ class Schedule:
     def end_step(self) -> None:
         """Counts the step."""
         channels = self._replica.intervals
-        if self._loss is not None and not all(map(self._is_always_due, channels)):
+        if (
+            self._loss is not None
+            and self._known is None
+            and not all(map(self._is_always_due, channels))
+        ):
             alarmed = ~tf.math.is_finite(self._loss)
             if self._early:
                 self._replica.alarmed.assign(alarmed)

@@ -1,6 +1,7 @@
 """The measured train step: what is read, when it is due, and where it is written."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -12,6 +13,7 @@ from keras_trainkit.recording.fusion import may_be_fused
 from keras_trainkit.recording.layer_statistics import LayerReadings
 from keras_trainkit.recording.layers import MeasuredLayer, measured_layers, short_name
 from keras_trainkit.recording.request import Request
+from keras_trainkit.recording.sampling import Sampling
 from keras_trainkit.recording.schedule import Replica, Schedule, new_replica
 from keras_trainkit.recording.taps import StepTap, Taps, optimizers_of
 from keras_trainkit.recording.updates import UpdateReadings
@@ -49,34 +51,36 @@ class MeasuredStep:
 
     def __call__(self, data: Any) -> Any:
         """Runs or traces one step, as `model.train_step` would."""
+        return self._run(data, None)
+
+    def with_due(self, channels: frozenset[str]) -> Callable[[Any], Any]:
+        """Returns the step in which just these channels are due.
+
+        It needs no branches. What passes a branch is kept until its end, and could
+        not be worked on in place.
+        """
+        return lambda data: self._run(data, channels)
+
+    def _run(self, data: Any, known: frozenset[str] | None) -> Any:
         with self._lock:
             if self._taps is None:
                 self._prepare(data)
         replica = self._this_replica()
-        schedule = Schedule(self.model, replica, early=self.uses_twin)
-        if self.uses_twin and replica.intervals:
+        if known and self.uses_twin:
+            known = None  # a twin needs its branch
+        schedule = Schedule(self.model, replica, self.uses_twin, known)
+        channels = frozenset(replica.intervals) if known is None else known
+        if channels and self.uses_twin:
             self._measure_twin(data, replica, schedule)
-            trace = _StepTrace(self, replica, schedule, listens=False)
-        else:
-            trace = _StepTrace(self, replica, schedule, listens=True)
-        return self._finish(trace, data)
-
-    def light(self, data: Any) -> Any:
-        """Runs or traces a step in which no reading is due, and so without any."""
-        replica = self._this_replica()
-        schedule = Schedule(self.model, replica, early=True)
-        trace = _StepTrace(self, replica, schedule, listens=False)
-        return self._finish(trace, data)
-
-    def _finish(self, trace: "_StepTrace", data: Any) -> Any:
-        replica = trace.replica
+            channels = frozenset()
+        trace = _StepTrace(self, replica, schedule, channels)
         logs = trace.run(data)
         row = trace.write_step(logs)
         if self.request.captured_examples and replica is self.replicas[0]:
             capture(replica, data, self.request.captured_examples)
         # A step whose data never came must not count.
         with tf.control_dependencies([] if row is None else [row]):
-            trace.schedule.end_step()
+            schedule.end_step()
         return logs
 
     def _prepare(self, data: Any) -> None:
@@ -118,7 +122,7 @@ class MeasuredStep:
 
         def twin() -> Any:
             before = [tf.identity(value) for value in state]
-            trace = _StepTrace(self, replica, schedule, listens=True)
+            trace = _StepTrace(self, replica, schedule, frozenset(replica.intervals))
             trace.run(data)
             for value, old in zip(state, before, strict=True):
                 value.assign(old)
@@ -187,23 +191,37 @@ class MeasuredStep:
 
 
 class _StepTrace:
-    """One pass through the step, in one replica: eager, or while it is traced."""
+    """One pass through the step, in one replica: eager, or while it is traced.
+
+    Args:
+        step: The measured step.
+        replica: The replica.
+        schedule: When readings are due.
+        channels: The channels that may be due.
+    """
 
     def __init__(
-        self, step: MeasuredStep, replica: Replica, schedule: Schedule, listens: bool
+        self,
+        step: MeasuredStep,
+        replica: Replica,
+        schedule: Schedule,
+        channels: frozenset[str],
     ) -> None:
         self._step = step
-        self.replica = replica
-        self.schedule = schedule
-        self._listens = listens
-        self._updates = UpdateReadings(step, replica, schedule)
-        self.tap = StepTap(
+        self._replica = replica
+        self._schedule = schedule
+        reads_updates = "updates" in channels
+        self._updates = UpdateReadings(step, replica, schedule, reads_updates)
+        sampling = None
+        if "layers" in channels:
+            sampling = Sampling(step.request.sample, schedule.number)
+        self._tap = StepTap(
             self._note_loss,
-            self._updates.before if listens else None,
+            self._updates.before if channels else None,
             self._updates.after,
-            layers=listens and step.request.layer_every is not None,
+            sampling,
         )
-        self._layers = LayerReadings(step, replica, schedule, self.tap)
+        self._layers = LayerReadings(step, replica, schedule, self._tap)
         self._optimizer = getattr(step.model, "optimizer", None)
         self._loss: Any = None
         self._rate: Any = None
@@ -213,7 +231,7 @@ class _StepTrace:
         if self._optimizer is not None:
             rate = tf.convert_to_tensor(self._optimizer.learning_rate)
             self._rate = tf.cast(rate, tf.float32)
-        logs = self._step.run_original(data, self.tap)
+        logs = self._step.run_original(data, self._tap)
         self._updates.write()
         self._layers.write(self._updates.loss_scale)
         return logs
@@ -234,14 +252,13 @@ class _StepTrace:
         if not row:
             return None
         numbers = tf.stack(row)
-        self.replica.ring("steps", columns).write(self.schedule.number, numbers)
+        self._replica.ring("steps", columns).write(self._schedule.number, numbers)
         return numbers
 
     def _note_loss(self, loss: Any) -> None:
         # Keras divides the loss by the number of replicas before it is summed.
         self._loss = _scalar(loss) * self._step.replica_count
-        if not self._listens or not self._step.uses_twin:
-            self.schedule.note_loss(self._loss)
+        self._schedule.note_loss(self._loss)
 
 
 def _scalar(value: Any) -> Any:

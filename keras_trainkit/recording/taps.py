@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_trainkit.recording.layers import MeasuredLayer
+from keras_trainkit.recording.sampling import Sampling
 
 # Keras' losses read these attributes of a model's output, or the operation that
 # made it, instead of the output itself.
@@ -22,17 +23,19 @@ class StepTap:
     Args:
         loss: Called with each batch loss.
         before_update: Called with the optimizer, the gradients and the variables
-            right before they are applied; `None` if updates are not wanted.
+            right before they are applied; returns what must be done before they
+            are. `None` if updates are not wanted.
         after_update: Called right after they were applied.
-        layers: Whether the layers' outputs and their gradients are wanted.
+        sampling: Takes the sample of the layers' outputs and of their gradients;
+            `None` if they are not wanted.
     """
 
     def __init__(
         self,
         loss: Callable[[Any], None],
-        before_update: Callable[[Any, list[Any], list[Any]], None] | None,
+        before_update: Callable[[Any, list[Any], list[Any]], list[Any]] | None,
         after_update: Callable[[], None],
-        layers: bool,
+        sampling: Sampling | None,
     ) -> None:
         self.activations: dict[str, list[Any]] = {}
         self.activation_gradients: dict[str, list[Any]] = {}
@@ -42,7 +45,7 @@ class StepTap:
         self._note_loss = loss
         self.before_update = before_update
         self.after_update = after_update
-        self._wants_layers = layers
+        self._sampling = sampling
         self._graph = _current_graph()
         self.updating = False
 
@@ -52,7 +55,7 @@ class StepTap:
 
     def output(self, layer: MeasuredLayer, outputs: Any) -> Any:
         """Takes note of a layer's output and returns what takes its place."""
-        if not self._wants_layers:
+        if self._sampling is None:
             return outputs
         if isinstance(outputs, dict):
             return {
@@ -76,34 +79,42 @@ class StepTap:
             self.has_loss = True
             self._note_loss(value)
 
-    def gradient_arrived(self, label: str, gradient: Any) -> None:
-        """Takes note of the gradient of the loss by a layer's output."""
-        if self.reaches():
-            self.activation_gradients.setdefault(label, []).append(gradient)
+    def gradient_arrived(self, label: str, gradient: Any) -> Any:
+        """Takes note of the gradient of the loss by a layer's output; passes it on."""
+        if not self.reaches() or self._sampling is None:
+            return gradient
+        sample = self._sampling.of(gradient)
+        self.activation_gradients.setdefault(label, []).append(sample)
+        return _after(sample, gradient)
 
     def _tensor(self, layer: MeasuredLayer, label: str, value: Any) -> Any:
-        if not isinstance(value, tf.Tensor) or not value.dtype.is_floating:
+        sampling = self._sampling
+        if sampling is None or not isinstance(value, tf.Tensor):
+            return value
+        if not value.dtype.is_floating:
             return value
         if not self.reaches():
             self.unreachable.add(label)
             return value
-        self.activations.setdefault(label, []).append(value)
         self.layers[label] = layer
-        return self._with_gradient_tap(label, value)
-
-    def _with_gradient_tap(self, label: str, value: Any) -> Any:
         carried = {
             name: getattr(value, name) for name in _CARRIED if hasattr(value, name)
         }
         logits = carried.get("_keras_logits")
+        made_by = None if self._graph is None else value.op.type
+        if logits is not None and made_by == "Softmax":
+            sample = sampling.of_softmax(logits)
+        else:
+            sample = sampling.of(value)
+        self.activations.setdefault(label, []).append(sample)
         if logits is not None:
             # The loss goes on from the logits, so there the gradient arrives.
             value = tf.identity(value)
             carried["_keras_logits"] = self._watched(label, logits)
-        elif self._graph is not None and value.op.type in _READ_THROUGH:
+        elif made_by in _READ_THROUGH:
             return value
         else:
-            value = self._watched(label, value)
+            value = self._watched(label, _after(sample, value))
         for name, attribute in carried.items():
             setattr(value, name, attribute)
         return value
@@ -117,9 +128,9 @@ class StepTap:
         def identity(tensor: Any) -> Any:
             def gradient(upstream: Any) -> Any:
                 listener = tap()
-                if listener is not None:
-                    listener.gradient_arrived(label, upstream)
-                return upstream
+                if listener is None:
+                    return upstream
+                return listener.gradient_arrived(label, upstream)
 
             return tf.identity(tensor), gradient
 
@@ -228,8 +239,10 @@ class Taps:
                 grads, variables = list(grads), list(trainable_variables)
                 tap.updating = True
                 try:
-                    tap.before_update(optimizer, grads, variables)
-                    result = original(grads, variables)
+                    reading = tap.before_update(optimizer, grads, variables)
+                    # What is still being read cannot be updated in place.
+                    with tf.control_dependencies(reading):
+                        result = original(grads, variables)
                     tap.after_update()
                 finally:
                     tap.updating = False
@@ -249,6 +262,14 @@ def optimizers_of(model: Any) -> list[Any]:
         if isinstance(value, keras.optimizers.Optimizer)
     }
     return list(found.values())
+
+
+def _after(sample: Any, tensor: Any) -> Any:
+    """The tensor, once its sample is taken: who uses it then has it for himself."""
+    if sample is tensor:
+        return tensor
+    with tf.control_dependencies([sample]):
+        return tf.identity(tensor)
 
 
 def _current_graph() -> Any:

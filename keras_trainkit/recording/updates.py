@@ -23,16 +23,16 @@ class Update:
         variables: The variables it updates, as it was given them.
         entries: What is read of each.
         before: What was read of each.
+        gradients: What was read of the gradient of each.
         squares: Half the sums of squares of the gradients, one a variable.
-        bad: How many entries of the gradients are not finite, one a variable.
         sparse: Whether the gradient of each is sparse.
     """
 
     variables: list[Any]
     entries: list[Entries]
     before: list[Any]
+    gradients: list[Any]
     squares: Any
-    bad: Any
     sparse: list[bool]
 
 
@@ -43,27 +43,30 @@ class UpdateReadings:
         step: The measured step, which knows the variables' names.
         replica: Where the readings are written.
         schedule: When they are due.
+        wanted: Whether they may be due; else only the loss's scale is read.
     """
 
     def __init__(
-        self, step: "MeasuredStep", replica: Replica, schedule: Schedule
+        self, step: "MeasuredStep", replica: Replica, schedule: Schedule, wanted: bool
     ) -> None:
         self._step = step
         self._replica = replica
         self._schedule = schedule
-        self._wanted = "updates" in replica.intervals
+        self._wanted = wanted
         self._pending: Update | None = None
         self._updates: list[Update] = []
         self.loss_scale: Any = None
 
-    def before(self, optimizer: Any, grads: list[Any], variables: list[Any]) -> None:
-        """Keeps what `optimizer.apply` is about to change."""
+    def before(
+        self, optimizer: Any, grads: list[Any], variables: list[Any]
+    ) -> list[Any]:
+        """Keeps what `optimizer.apply` is about to change; returns what it read."""
         self.loss_scale = _loss_scale(optimizer)
         if not self._wanted:
-            return
+            return []
         pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
         if not pairs:
-            return
+            return []
         grads = [gradient for gradient, _ in pairs]
         if self._step.replica_count > 1:
             # Each replica has its share; only the sum is the gradient of the loss.
@@ -74,27 +77,27 @@ class UpdateReadings:
 
         # The gradients are read here, not at the end of the step: kept until then,
         # the update could not reuse their memory.
-        def read() -> tuple[list[Any], Any, Any]:
+        def read() -> tuple[list[Any], list[Any], Any]:
             parts = [
                 self._of_gradient(gradient, value)
                 for gradient, value in zip(grads, values, strict=True)
             ]
             squares = tf.stack([measures.half_square_sum(part) for part in parts])
-            bad = measures.nonfinite_counts(squares, parts)
-            return [value.read() for value in values], squares, bad
+            return [value.read() for value in values], parts, squares
 
-        def skip() -> tuple[list[Any], Any, Any]:
-            nothing = tf.zeros([len(values)])
-            return [value.nothing() for value in values], nothing, nothing
+        def skip() -> tuple[list[Any], list[Any], Any]:
+            nothing = [value.nothing() for value in values]
+            return nothing, nothing, tf.zeros([len(values)])
 
         if self._step.uses_twin:
-            before, squares, bad = read()
+            before, parts, squares = read()
         else:
-            before, squares, bad = self._schedule.when("updates", read, skip)
+            before, parts, squares = self._schedule.when("updates", read, skip)
         sparse = [isinstance(gradient, tf.IndexedSlices) for gradient in grads]
         self._pending = Update(
-            [variable for _, variable in pairs], values, before, squares, bad, sparse
+            [variable for _, variable in pairs], values, before, parts, squares, sparse
         )
+        return [*before, squares]
 
     def _of_gradient(self, gradient: Any, value: Entries) -> Any:
         if isinstance(gradient, tf.IndexedSlices):
@@ -143,11 +146,13 @@ class UpdateReadings:
             after = [entries.read() for entries in update.entries]
             moved = [new - old for new, old in zip(after, update.before, strict=True)]
             sums = tf.stack(list(map(measures.half_square_sum, update.before + moved)))
-            bad = measures.nonfinite_counts(sums, after)
             squares = update.squares
+            bad = measures.nonfinite_counts(
+                tf.concat([sums, squares], axis=0), after + update.gradients
+            )
             if self.loss_scale is not None:
                 squares /= tf.cast(self.loss_scale, tf.float32) ** 2
-            row = tf.concat([sums, squares, bad, update.bad], axis=0)
+            row = tf.concat([sums, squares, bad], axis=0)
             ring.write(self._schedule.number, row)
             return tf.constant(0)
 
