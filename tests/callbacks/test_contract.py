@@ -40,7 +40,7 @@ def fit(model, *watchers, **options):
 
 def assert_clean(model):
     assert not {"train_step", "make_train_function"} & set(vars(model))
-    assert "Measured" not in type(model.train_function).__name__
+    assert "Shared" not in type(model.train_function).__name__
     for layer in model.layers:
         assert "call" not in vars(layer)
     assert "apply" not in vars(model.optimizer)
