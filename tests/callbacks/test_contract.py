@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from keras_trainkit import callbacks
+from keras_trainkit.callbacks.monitor import Monitor
 from keras_trainkit.record import TrainingRecord
 from tests import models
 
-MONITORS = [getattr(callbacks, name) for name in callbacks.__all__]
+PUBLIC = [getattr(callbacks, name) for name in callbacks.__all__]
+MONITORS = [callback for callback in PUBLIC if issubclass(callback, Monitor)]
 
 
 @pytest.fixture(params=MONITORS, ids=lambda monitor: monitor.__name__)
