@@ -1,4 +1,4 @@
-"""Keras callbacks that watch a training run from inside its compiled step."""
+"""Keras callbacks that work inside the compiled step: monitors and averages."""
 
 from keras_trainkit.callbacks.first_layer_filters import FirstLayerFilters
 from keras_trainkit.callbacks.layer_statistics_monitor import LayerStatisticsMonitor
@@ -6,6 +6,7 @@ from keras_trainkit.callbacks.loss_monitor import LossMonitor
 from keras_trainkit.callbacks.overfitting_monitor import OverfittingMonitor
 from keras_trainkit.callbacks.training_monitor import TrainingMonitor
 from keras_trainkit.callbacks.update_ratio_monitor import UpdateRatioMonitor
+from keras_trainkit.callbacks.weight_averaging import WeightAveraging
 
 __all__ = [
     "FirstLayerFilters",
@@ -14,4 +15,5 @@ __all__ = [
     "OverfittingMonitor",
     "TrainingMonitor",
     "UpdateRatioMonitor",
+    "WeightAveraging",
 ]

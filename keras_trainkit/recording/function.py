@@ -1,12 +1,11 @@
-"""The train function that Keras calls while a run is measured."""
+"""The train function that is called while a run is measured."""
 
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import tensorflow as tf
-
 from keras_trainkit.recording.calibration import Calibration
+from keras_trainkit.recording.shared_function import Make
 from keras_trainkit.recording.step import MeasuredStep
 
 if TYPE_CHECKING:
@@ -14,9 +13,7 @@ if TYPE_CHECKING:
 
 
 class MeasuredFunction:
-    """Takes the place of `model.train_function`; is made when it is first called.
-
-    By then all callbacks have joined, so that the step is traced once for all.
+    """Calls Keras' train function made around a measured step.
 
     Args:
         recorder: Who wants the readings.
@@ -30,6 +27,7 @@ class MeasuredFunction:
         self._model: Callable[[], Any] = weakref.ref(model)
         # One for each set of channels that are due; `None` if the device has to tell.
         self._functions: dict[frozenset[str] | None, Any] = {}
+        self._make: Make | None = None
         self._host_knows = False
         self._calls = 0
         self._calibration: Calibration | None = None
@@ -37,22 +35,27 @@ class MeasuredFunction:
         self.step: MeasuredStep | None = None
         self.pending_steps = 0
 
+    def build(self, make: Make) -> "MeasuredFunction":
+        """Makes the functions that are called, around a measured step.
+
+        Args:
+            make: Makes Keras' train function around a step.
+
+        Returns:
+            This object, ready to be called.
+        """
+        self._make = make
+        self._functions.clear()
+        if self.step is None:
+            self._prepare()
+        return self
+
     def __call__(self, iterator: Any) -> Any:
         """Trains on the next batch or batches, as Keras' own function would."""
-        try:
-            if self.step is None:
-                self._make()
-            if self._calibration is not None:
-                self._calibration.before_call()
-            logs = self._next_function()(iterator)
-            self._count_call()
-        except (StopIteration, tf.errors.OutOfRangeError):
-            raise  # the data have ended, which is no failure
-        except BaseException:
-            recorder = self._recorder()
-            if recorder is not None:
-                recorder.stop("interrupted")
-            raise
+        if self._calibration is not None:
+            self._calibration.before_call()
+        logs = self._next_function()(iterator)
+        self._count_call()
         return logs
 
     @property
@@ -67,7 +70,7 @@ class MeasuredFunction:
             for channel, every in self.step.request.channels.items()
         }
 
-    def _make(self) -> None:
+    def _prepare(self) -> None:
         self.step = MeasuredStep(self._model(), self._recorder().request)
         self._host_knows = self._can_host_know()
         automatic = [
@@ -79,20 +82,6 @@ class MeasuredFunction:
             self._calibration = Calibration(
                 self.step, automatic, self.step.request.overhead
             )
-
-    def _made_around(self, step: Callable[[Any], Any]) -> Any:
-        # Keras makes its function around whatever `train_step` is at that moment.
-        model = self._model()
-        own_step = model.__dict__.get("train_step")
-        model.__dict__["train_step"] = step
-        try:
-            type(model).make_train_function(model, force=True)
-            return model.train_function
-        finally:
-            del model.__dict__["train_step"]
-            if own_step is not None:
-                model.__dict__["train_step"] = own_step
-            model.train_function = self
 
     def _can_host_know(self) -> bool:
         """Whether a call is one step, of which the host can tell what is due."""
@@ -115,7 +104,8 @@ class MeasuredFunction:
             )
         if due not in self._functions:
             own = step if due is None else step.with_due(due)
-            self._functions[due] = self._made_around(own)
+            assert self._make is not None
+            self._functions[due] = self._make(own)
         return self._functions[due]
 
     def _count_call(self) -> None:

@@ -17,6 +17,7 @@ from keras_trainkit.recording.function import MeasuredFunction
 from keras_trainkit.recording.layers import measured_layers
 from keras_trainkit.recording.merging import merge_replicas
 from keras_trainkit.recording.request import Request
+from keras_trainkit.recording.shared_function import SharedFunction
 from keras_trainkit.recording.step import MeasuredStep
 from keras_trainkit.version import __version__
 
@@ -31,9 +32,9 @@ class Recorder:
     """Measures one run of `fit` for all the callbacks that joined.
 
     A callback joins when training begins and leaves when it ends. While at least
-    one takes part, `model.train_function` is a measured one; nothing else of the
-    model is changed, and a run that fails leaves nothing behind that the next use
-    of the model does not clear away first.
+    one takes part, the model's train function is a measured one; nothing else of
+    the model is changed, and a run that fails leaves nothing behind that the next
+    use of the model does not clear away first.
 
     Args:
         model: The model, built and compiled.
@@ -47,7 +48,7 @@ class Recorder:
         self._path: str | None = None
         self._record: TrainingRecord | None = None
         self._function: MeasuredFunction | None = None
-        self._previous: Any = None
+        self._shared: SharedFunction | None = None
         self._epoch = 0
         self._ended: int | None = None
 
@@ -195,57 +196,27 @@ class Recorder:
 
     def _install(self) -> None:
         model = self._model()
-        if self._function is not None and model.train_function is self._function:
+        if self._shared is not None and model.train_function is self._shared:
             return
         self.drain()
-        self._previous = model.train_function
+        self._shared = SharedFunction.of(model)
         self._function = MeasuredFunction(self, model, self.steps)
-        model.train_function = self._function
-        # Around Keras' attribute tracking, which would take it for state.
-        model.__dict__["make_train_function"] = _remaker(model, self)
+        self._shared.build(self, self._function.build)
         _recorders[model] = self
         if self._record is not None:
             self._record.metadata["status"] = "running"
 
     def _uninstall(self) -> None:
-        model = self._model()
-        if model is None or self._function is None:
+        if self._shared is None:
             return
-        model.__dict__.pop("make_train_function", None)
-        if model.train_function is self._function:
-            model.train_function = self._previous
-        _recorders.pop(model, None)
-        self._function = self._previous = None
-
-
-def _remaker(model: Any, recorder: Recorder) -> Any:
-    """Stands in for `model.make_train_function` while a run is measured.
-
-    Keras calls it at the start of `fit`. A run that failed outside of a step left
-    the measured function in place; here it goes before anything else happens.
-    """
-    find_model: Callable[[], Any] = weakref.ref(model)
-    find_recorder = weakref.ref(recorder)
-
-    def make_train_function(force: bool = False) -> Any:
-        model, recorder = find_model(), find_recorder()
-        model.__dict__.pop("make_train_function", None)
-        if recorder is not None:
-            recorder.stop("interrupted")
-        return model.make_train_function(force)
-
-    return make_train_function
+        self._shared.leave(self)
+        model = self._model()
+        if model is not None:
+            _recorders.pop(model, None)
+        self._function = self._shared = None
 
 
 def _check(model: Any, request: Request) -> None:
-    strategy = model.distribute_strategy
-    if strategy.num_replicas_in_sync > 1 and not isinstance(
-        strategy, tf.distribute.MirroredStrategy
-    ):
-        raise ValueError(
-            "`model` must be trained on one device or under a `MirroredStrategy` to "
-            f"be measured. {received('strategy', type(strategy).__name__)}"
-        )
     if request.layers is not None:
         known = [layer.label for layer in measured_layers(model)]
         unknown = sorted(request.layers - set(known))

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from keras_trainkit import callbacks
+from keras_trainkit.callbacks.monitor import Monitor
 from keras_trainkit.record import TrainingRecord
 from tests import models
 
-MONITORS = [getattr(callbacks, name) for name in callbacks.__all__]
+PUBLIC = [getattr(callbacks, name) for name in callbacks.__all__]
+MONITORS = [callback for callback in PUBLIC if issubclass(callback, Monitor)]
 
 
 @pytest.fixture(params=MONITORS, ids=lambda monitor: monitor.__name__)
@@ -40,7 +42,7 @@ def fit(model, *watchers, **options):
 
 def assert_clean(model):
     assert not {"train_step", "make_train_function"} & set(vars(model))
-    assert "Measured" not in type(model.train_function).__name__
+    assert "Shared" not in type(model.train_function).__name__
     for layer in model.layers:
         assert "call" not in vars(layer)
     assert "apply" not in vars(model.optimizer)

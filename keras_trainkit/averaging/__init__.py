@@ -1,0 +1,1 @@
+"""Averages of a model's weights, kept on the device while it trains."""

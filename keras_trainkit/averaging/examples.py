@@ -1,0 +1,100 @@
+"""Batches of training inputs, given by the user or kept from the run."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.arguments import received
+from keras_trainkit.recording.capture import capture
+from keras_trainkit.recording.device import variable
+from keras_trainkit.recording.request import Request
+from keras_trainkit.recording.schedule import new_replica
+
+# Keras' own, where `fit` is given arrays.
+_BATCH = 32
+_EXAMPLES = 2048
+
+
+class KeptExamples:
+    """The first examples that a run trains on, kept on the device."""
+
+    def __init__(self) -> None:
+        self._replica = new_replica(None, Request())
+        self._batch = variable(0, tf.int64)
+
+    def keep(self, data: Any) -> None:
+        """Keeps the examples of a step until there are enough; traced into it."""
+        capture(self._replica, data, _EXAMPLES)
+        if self._replica.captured is not None:
+            size = tf.shape(tf.nest.flatten(data)[0])[0]
+            size = tf.maximum(self._batch.read_value(), tf.cast(size, tf.int64))
+            self._batch.assign(size)
+
+    def batches(
+        self, batch_size: int | None, limit: int | None
+    ) -> Iterator[Any] | None:
+        """Returns the inputs in batches like those of training.
+
+        `None` if the data could not be kept: ragged, sparse, text, unknown shapes.
+        """
+        replica = self._replica
+        if replica.captured is None:
+            return None
+        room = int(replica.captured[0].shape[0]) // 2
+        count = min(int(replica.captured_count.numpy()), room)
+        data = tf.nest.pack_sequence_as(
+            replica.captured_structure, [part[:count] for part in replica.captured]
+        )
+        size = batch_size or max(int(self._batch.numpy()), 1)
+        x = keras.utils.unpack_x_y_sample_weight(data)[0]
+        return islice(_batches_of_arrays(x, np.arange(count), size), limit)
+
+
+def check_train_data(data: Any) -> Any:
+    """Returns `train_data` if batches can be read from it again and again."""
+    iterable = hasattr(data, "__iter__") or isinstance(data, keras.utils.PyDataset)
+    if data is not None and (not iterable or hasattr(data, "__next__")):
+        raise ValueError(
+            "`train_data` must be None, arrays `x` or `(x, y)`, or an iterable of "
+            "batches that can be read more than once. "
+            + received("train_data", type(data).__name__)
+        )
+    return data
+
+
+def batches_of(data: Any, batch_size: int | None, limit: int | None) -> Iterator[Any]:
+    """Returns the inputs of training data, batch by batch.
+
+    Args:
+        data: Arrays `x` or `(x, y)`, which are mixed in a fixed order and cut into
+            full batches, or an iterable of batches, which are taken as they come.
+        batch_size: Examples in a batch of arrays, `None` for 32.
+        limit: Most batches to give, `None` for all.
+    """
+    if isinstance(data, keras.utils.PyDataset):
+        batches: Iterator[Any] = (data[index] for index in range(data.num_batches))
+    elif isinstance(data, (tuple, list, dict)) or hasattr(data, "shape"):
+        x = data[0] if isinstance(data, (tuple, list)) else data
+        count = len(tf.nest.flatten(x)[0])
+        order = np.random.default_rng(0).permutation(count)
+        return islice(_batches_of_arrays(x, order, batch_size or _BATCH), limit)
+    else:
+        batches = iter(data)
+    return (
+        tf.nest.map_structure(
+            tf.convert_to_tensor, keras.utils.unpack_x_y_sample_weight(batch)[0]
+        )
+        for batch in islice(batches, limit)
+    )
+
+
+def _batches_of_arrays(x: Any, order: np.ndarray, size: int) -> Iterator[Any]:
+    # A last batch that is not full would count like a full one.
+    full = max(len(order) // size * size, min(len(order), size))
+    for start in range(0, full, size):
+        places = order[start : start + size]
+        yield tf.nest.map_structure(lambda a, at=places: tf.gather(a, at), x)
