@@ -186,8 +186,9 @@ def main():
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
     scale = 1 if arguments.quick else 4
-    compare("MLP", mlp, (784,), 50 * scale, 4, rounds)
-    compare("CNN", cnn, (32, 32, 3), 10 * scale, 3, rounds)
+    epochs = 3 if arguments.quick else 8
+    compare("MLP", mlp, (784,), 50 * scale, epochs, rounds)
+    compare("CNN", cnn, (32, 32, 3), 10 * scale, epochs, rounds)
 
 
 if __name__ == "__main__":

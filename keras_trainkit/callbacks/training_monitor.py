@@ -213,13 +213,13 @@ class TrainingMonitor(Monitor):
 class _Budget:
     """Keeps what is done between epochs within its share of the running time.
 
-    The first time is always allowed and, like the tracing of the step, not counted:
-    it loads libraries and traces the evaluation.
+    The first time is always allowed and, like the tracing of the step before it, not
+    counted: it loads libraries and traces the evaluation.
     """
 
     def __init__(self, share: float | None) -> None:
         self._share = share
-        self._began = time.perf_counter()
+        self._began = 0.0
         self._spent = 0.0
         self._last: float | None = None
         self._start = 0.0
@@ -241,6 +241,7 @@ class _Budget:
         else:
             # Later times are cheaper, but how much is not known yet.
             self._last = cost / 4
+            self._began = time.perf_counter()
 
 
 def _summary(record: Any, epoch: int) -> dict[str, float]:

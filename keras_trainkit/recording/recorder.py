@@ -168,7 +168,7 @@ class Recorder:
     def drain(self) -> None:
         """Fetches the readings that wait on the device."""
         step = self._measured_step()
-        if step is None or self._function is None:
+        if step is None or self._function is None or not self._function.pending_steps:
             return
         self._function.pending_steps = 0
         weights = np.full(len(step.replicas), 1.0 / len(step.replicas))
