@@ -337,6 +337,7 @@ def test_optimizer_that_averages_itself_is_refused():
     model = compiled(optimizer=keras.optimizers.SGD(0.1, use_ema=True))
     with pytest.raises(ValueError, match="Received: use_ema=True"):
         fit(model, WeightAveraging())
+    assert_clean(model)
 
 
 def test_training_that_ends_too_early_keeps_its_weights():
@@ -361,6 +362,7 @@ def test_training_that_ends_too_early_keeps_its_weights():
         ({"validate": "yes"}, "validate='yes'"),
         ({"train_data": 3}, "train_data='int'"),
         ({"train_data": iter([1])}, "train_data='list_iterator'"),
+        ({"train_data": [1, 2]}, "train_data='list'"),
         ({"statistics_batches": 0}, "statistics_batches=0"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"checkpoint": "a.keras"}, "checkpoint='str'"),
