@@ -199,7 +199,8 @@ class WeightAveraging(keras.callbacks.Callback):
             del self.model.__dict__[self._attribute]
             raise
         self._saved = self._next
-        self._average.build()
+        if self.model.built:
+            self._average.build()
         self._start = self._first_epoch()
         self._epoch: int | None = None
         self._examples = None if self.train_data is not None else KeptExamples()
