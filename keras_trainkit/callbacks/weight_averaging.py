@@ -9,7 +9,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from keras_trainkit.arguments import check_choice, check_flag, check_number
+from keras_trainkit.arguments import check_choice, check_flag, check_number, received
 from keras_trainkit.averaging.arguments import (
     check_checkpoint,
     check_name,
@@ -90,8 +90,8 @@ class WeightAveraging(keras.callbacks.Callback):
 
     Raises:
         ValueError: If an argument is outside its range, or, when training begins,
-            if the optimizer averages already (`use_ema=True`) or the distribution
-            strategy is not supported.
+            if the optimizer averages already (`use_ema=True`), the distribution
+            strategy is not supported or another average has the same name.
 
     Example:
         ```python
@@ -195,6 +195,11 @@ class WeightAveraging(keras.callbacks.Callback):
         try:
             check_optimizers(self.model)
             check_strategy(self.model)
+            if self.model.__dict__[self._attribute] is not self._next:
+                raise ValueError(
+                    "Each average of a run must have a `name` of its own. "
+                    + received("name", self.name)
+                )
         except ValueError:
             del self.model.__dict__[self._attribute]
             raise

@@ -351,6 +351,13 @@ def test_optimizer_that_averages_itself_is_refused():
     assert_clean(model)
 
 
+def test_two_averages_of_one_name_are_refused():
+    model = compiled()
+    with pytest.raises(ValueError, match="Received: name='averaged'"):
+        fit(model, WeightAveraging(), WeightAveraging("exponential"))
+    assert_clean(model)
+
+
 def test_training_that_ends_too_early_keeps_its_weights():
     plain = compiled()
     fit(plain)
