@@ -1,6 +1,8 @@
 """Statistics of BatchNormalization for weights that never were trained with."""
 
+import collections
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -137,13 +139,15 @@ def _counted(layers: list[Any]) -> Iterator[None]:
     mean of those of the calls: of one call as a rule, of several if a layer is
     shared.
     """
-    calls = {id(layer): 0 for layer in layers}
+    # Replicas have a thread each and call the layers in turn.
+    calls: collections.Counter[tuple[int, int]] = collections.Counter()
     kept = [(layer, layer.momentum) for layer in layers]
 
     def counting(layer: Any, call: Any) -> Any:
         def counted_call(*args: Any, **kwargs: Any) -> Any:
-            count = calls[id(layer)]
-            calls[id(layer)] += 1
+            key = id(layer), threading.get_ident()
+            count = calls[key]
+            calls[key] += 1
             layer.__dict__["momentum"] = count / (count + 1)
             return call(*args, **kwargs)
 

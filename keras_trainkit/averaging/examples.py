@@ -57,10 +57,12 @@ class KeptExamples:
 def check_train_data(data: Any) -> Any:
     """Returns `train_data` if batches can be read from it again and again."""
     iterable = hasattr(data, "__iter__") or isinstance(data, keras.utils.PyDataset)
-    if data is not None and (not iterable or hasattr(data, "__next__")):
+    # A list could be batches as well as parts of one.
+    refused = isinstance(data, list) or hasattr(data, "__next__") or not iterable
+    if data is not None and refused:
         raise ValueError(
-            "`train_data` must be None, arrays `x` or `(x, y)`, or an iterable of "
-            "batches that can be read more than once. "
+            "`train_data` must be None, an array or dict `x`, a tuple `(x, y)` of "
+            "such, or batches that can be read more than once, as a dataset. "
             + received("train_data", type(data).__name__)
         )
     return data
@@ -77,8 +79,8 @@ def batches_of(data: Any, batch_size: int | None, limit: int | None) -> Iterator
     """
     if isinstance(data, keras.utils.PyDataset):
         batches: Iterator[Any] = (data[index] for index in range(data.num_batches))
-    elif isinstance(data, (tuple, list, dict)) or hasattr(data, "shape"):
-        x = data[0] if isinstance(data, (tuple, list)) else data
+    elif isinstance(data, (tuple, dict)) or hasattr(data, "shape"):
+        x = data[0] if isinstance(data, tuple) else data
         count = len(tf.nest.flatten(x)[0])
         order = np.random.default_rng(0).permutation(count)
         return islice(_batches_of_arrays(x, order, batch_size or _BATCH), limit)

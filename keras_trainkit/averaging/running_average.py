@@ -48,10 +48,10 @@ class RunningAverage:
         self.active = variable(False, tf.bool)
 
     def build(self) -> None:
-        """Makes the variables of the average, if the model has its own by now."""
+        """Makes the variables of the average; the model has all of its own by now."""
         model = self._model()
         with self._lock:
-            if self._built or not (model.built or model.trainable_variables):
+            if self._built:
                 return
             self._built = True
             self.weights = [

@@ -9,29 +9,30 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from keras_trainkit.arguments import (
-    check_choice,
-    check_flag,
-    check_integer,
-    check_number,
-    received,
+from keras_trainkit.arguments import check_choice, check_flag, check_number, received
+from keras_trainkit.averaging.arguments import (
+    check_checkpoint,
+    check_name,
+    check_optimizers,
+    check_optional,
+    check_points,
 )
+from keras_trainkit.averaging.averaged_model import AveragedModel
 from keras_trainkit.averaging.averaged_step import AveragedStep
-from keras_trainkit.averaging.batch_statistics import (
-    BatchStatistics,
-    normalizing_layers,
-)
-from keras_trainkit.averaging.components import components
+from keras_trainkit.averaging.batch_statistics import normalizing_layers
+from keras_trainkit.averaging.evaluation import Evaluation
 from keras_trainkit.averaging.examples import (
     KeptExamples,
     batches_of,
     check_train_data,
 )
-from keras_trainkit.averaging.kept import kept
 from keras_trainkit.averaging.running_average import RunningAverage
 from keras_trainkit.averaging.saved_average import SavedAverage
-from keras_trainkit.recording.shared_function import SharedFunction, Step
-from keras_trainkit.recording.taps import optimizers_of
+from keras_trainkit.recording.shared_function import (
+    SharedFunction,
+    Step,
+    check_strategy,
+)
 
 
 class WeightAveraging(keras.callbacks.Callback):
@@ -73,10 +74,11 @@ class WeightAveraging(keras.callbacks.Callback):
         at_end: What the model holds after training: its "averaged" weights or the
             "raw" ones. With either, `applied` gives access to the average.
         validate: Whether to validate the average.
-        train_data: For BatchNormalization: arrays `x` or `(x, y)`, or an iterable
-            of batches, such as a `tf.data.Dataset` (another than the one that is
-            trained on, if that is shuffled: reading it would change its order).
-            `None` keeps the first examples trained on, up to 2,048 or 32 MiB.
+        train_data: For BatchNormalization: an array or dict `x`, a tuple `(x, y)`
+            of such, or batches, such as a `tf.data.Dataset` or a `PyDataset` (not
+            the very object that is trained on, if that shuffles: to read it would
+            change its order). `None` keeps the first examples trained on, up to
+            2,048 or 32 MiB.
         statistics_batches: Most batches to estimate on, int >= 1, or `None` for
             all.
         batch_size: Examples in such a batch, int >= 1; `None` for as many as a
@@ -88,8 +90,8 @@ class WeightAveraging(keras.callbacks.Callback):
 
     Raises:
         ValueError: If an argument is outside its range, or, when training begins,
-            if the optimizer averages already (`use_ema=True`) or the distribution
-            strategy is not supported.
+            if the optimizer averages already (`use_ema=True`), the distribution
+            strategy is not supported or another average has the same name.
 
     Example:
         ```python
@@ -122,19 +124,19 @@ class WeightAveraging(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.kind = check_choice("kind", kind, ("mean", "exponential"))
-        self.start_epoch = _check_optional("start_epoch", start_epoch, 0)
-        self.every = _check_every(every)
+        self.start_epoch = check_optional("start_epoch", start_epoch, 0)
+        self.every = check_points(every)
         self.decay = check_number("decay", decay, 0.0, 1.0, open_maximum=True)
         self.bias_correction = check_flag("bias_correction", bias_correction)
         self.at_end = check_choice("at_end", at_end, ("averaged", "raw"))
         self.validate = check_flag("validate", validate)
         self.train_data = check_train_data(train_data)
-        self.statistics_batches = _check_optional(
+        self.statistics_batches = check_optional(
             "statistics_batches", statistics_batches, 1
         )
-        self.batch_size = _check_optional("batch_size", batch_size, 1)
-        self.checkpoint = _check_checkpoint(checkpoint)
-        self.name = _check_name(name)
+        self.batch_size = check_optional("batch_size", batch_size, 1)
+        self.checkpoint = check_checkpoint(checkpoint)
+        self.name = check_name(name)
         self._saved: SavedAverage | None = None
         self._next: SavedAverage | None = None
         self._shared: SharedFunction | None = None
@@ -164,15 +166,13 @@ class WeightAveraging(keras.callbacks.Callback):
             RuntimeError: If there is no average yet.
         """
         self._check_points()
-        statistics = self._statistics()
         attached = self.model.__dict__.pop(self._attribute, None)
-        with kept(self.model):
-            try:
-                self._assign(statistics)
+        try:
+            with self._averaged.applied():
                 yield
-            finally:
-                if attached is not None:
-                    self.model.__dict__[self._attribute] = attached
+        finally:
+            if attached is not None:
+                self.model.__dict__[self._attribute] = attached
 
     def set_model(self, model: Any) -> None:
         """Hangs a new average on the model, so that a backup can be read into it."""
@@ -192,17 +192,24 @@ class WeightAveraging(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Resets the state of the callback and joins the steps of the run."""
-        _check_optimizers(self.model)
+        try:
+            check_optimizers(self.model)
+            check_strategy(self.model)
+            if self.model.__dict__[self._attribute] is not self._next:
+                raise ValueError(
+                    "Each average of a run must have a `name` of its own. "
+                    + received("name", self.name)
+                )
+        except ValueError:
+            del self.model.__dict__[self._attribute]
+            raise
         self._saved = self._next
-        self._average.build()
-        self._start = self.start_epoch
-        if self._start is None:
-            epochs = self.params.get("epochs") or 1
-            self._start = int(0.75 * epochs) if self.kind == "mean" else 0
+        if self.model.built:
+            self._average.build()
+        self._start = self._first_epoch()
         self._epoch: int | None = None
         self._examples = None if self.train_data is not None else KeptExamples()
-        self._estimator: BatchStatistics | None = None
-        self._estimated: tuple[int, list[tuple[Any, Any]]] | None = None
+        self._averaged = AveragedModel(self.model, self._average, self._batches)
         self._install()
         if self.checkpoint is not None:
             self.checkpoint.on_train_begin(logs)
@@ -235,7 +242,7 @@ class WeightAveraging(keras.callbacks.Callback):
         if self.at_end == "raw":
             return
         if self.count:
-            self._assign(self._statistics())
+            self._averaged.assign()
         else:
             warnings.warn(
                 "WeightAveraging took no point and leaves the weights as they are: "
@@ -272,7 +279,9 @@ class WeightAveraging(keras.callbacks.Callback):
         self._shared = SharedFunction.of(model)
         self._shared.wrap(self, self._wrapped)
         if self.validate:
-            model.__dict__["evaluate"] = _Evaluation(self, model.evaluate)
+            model.__dict__["evaluate"] = Evaluation(
+                self, model.evaluate, self._validated, self.name
+            )
 
     def _leave(self) -> None:
         shared, self._shared = self._shared, None
@@ -318,45 +327,17 @@ class WeightAveraging(keras.callbacks.Callback):
         with self.applied():
             return dict(evaluate(**arguments | {"callbacks": None, "verbose": 0}))
 
-    def _assign(self, statistics: list[tuple[Any, Any]]) -> None:
-        average = self._average
-        values = zip(average.weights, average.values(), strict=True)
-        for variable, value in [*values, *statistics]:
-            for part in components(variable, self.model):
-                part.assign(value)
+    def _first_epoch(self) -> int:
+        if self.start_epoch is not None:
+            return self.start_epoch
+        epochs = self.params.get("epochs") or 1
+        return int(0.75 * epochs) if self.kind == "mean" else 0
 
-    def _statistics(self) -> list[tuple[Any, Any]]:
-        """The statistics of BatchNormalization that fit the average."""
-        if self._estimator is None:
-            self._estimator = BatchStatistics(self.model)
-        if not self._estimator.layers:
-            return []
-        count = self.count
-        if self._estimated is None or self._estimated[0] != count:
-            self._estimated = count, self._estimate(self._estimator)
-        return self._estimated[1]
-
-    def _estimate(self, estimator: BatchStatistics) -> list[tuple[Any, Any]]:
+    def _batches(self) -> Iterator[Any] | None:
         sizes = self.batch_size, self.statistics_batches
-        batches: Iterator[Any] | None
         if self._examples is None:
-            batches = batches_of(self.train_data, *sizes)
-        else:
-            batches = self._examples.batches(*sizes)
-        if batches is None:
-            warnings.warn(
-                "WeightAveraging could not keep training data to estimate the "
-                "statistics of BatchNormalization on, and leaves them as they are: "
-                "pass `train_data`.",
-                stacklevel=2,
-            )
-            return []
-        average = self._average
-        weights = list(zip(average.weights, average.values(), strict=True))
-        return [
-            (variable, keras.ops.cast(value, variable.dtype))
-            for variable, value in estimator.estimate(weights, batches)
-        ]
+            return batches_of(self.train_data, *sizes)
+        return self._examples.batches(*sizes)
 
     def _forget_next(self) -> None:
         if self._next is self._saved:
@@ -375,75 +356,6 @@ class WeightAveraging(keras.callbacks.Callback):
             )
 
 
-class _Evaluation:
-    """Stands in for `model.evaluate` while a run lasts.
-
-    Where `fit` validates, it validates the average as well: here, and not when the
-    epoch ends, so that all callbacks see the result.
-    """
-
-    def __init__(self, averaging: WeightAveraging, evaluate: Any) -> None:
-        self._averaging = averaging
-        self._evaluate = evaluate
-        self.plain = getattr(evaluate, "plain", evaluate)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        logs = self._evaluate(*args, **kwargs)
-        watchers = getattr(kwargs.get("callbacks"), "callbacks", ())
-        averaging = self._averaging
-        if not any(watcher is averaging for watcher in watchers):
-            return logs  # not called by the run that the callback takes part in
-        found = averaging._validated(logs, self.plain, kwargs)
-        return logs | {f"{averaging.name}_{key}": v for key, v in found.items()}
-
-
 def _normalizes(model: Any) -> bool:
     # What is not built yet may still come to hold such a layer.
     return not model.built or bool(normalizing_layers(model))
-
-
-def _check_optimizers(model: Any) -> None:
-    for optimizer in optimizers_of(model):
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        for one in [inner, *getattr(inner, "optimizers", ())]:
-            if getattr(one, "use_ema", False):
-                raise ValueError(
-                    "The optimizer must not average weights itself, for it would "
-                    "overwrite them when training ends. "
-                    + received("use_ema", one.use_ema)
-                )
-
-
-def _check_every(value: Any) -> Any:
-    if value == "epoch":
-        return value
-    if isinstance(value, str):
-        raise ValueError(
-            '`every` must be an integer >= 1 or "epoch". ' + received("every", value)
-        )
-    return check_integer("every", value, 1)
-
-
-def _check_optional(name: str, value: Any, minimum: int) -> int | None:
-    return None if value is None else check_integer(name, value, minimum)
-
-
-def _check_checkpoint(value: Any) -> Any:
-    if value is not None and (
-        not isinstance(value, keras.callbacks.ModelCheckpoint)
-        or value.save_freq != "epoch"
-    ):
-        raise ValueError(
-            '`checkpoint` must be None or a `ModelCheckpoint` with save_freq="epoch". '
-            + received("checkpoint", type(value).__name__)
-        )
-    return value
-
-
-def _check_name(value: Any) -> str:
-    if not isinstance(value, str) or not value.isidentifier():
-        raise ValueError(
-            "`name` must be a word of letters, digits and underscores. "
-            + received("name", value)
-        )
-    return value

@@ -35,7 +35,7 @@ class SharedFunction:
     """
 
     def __init__(self, model: Any) -> None:
-        _check_strategy(model)
+        check_strategy(model)
         # Weak, for the model holds this function.
         self._model: Callable[[], Any] = weakref.ref(model)
         self._previous = model.train_function
@@ -142,7 +142,8 @@ class SharedFunction:
             model.train_function = self._previous
 
 
-def _check_strategy(model: Any) -> None:
+def check_strategy(model: Any) -> None:
+    """Refuses a model that is trained neither on one device nor mirrored."""
     strategy = model.distribute_strategy
     if strategy.num_replicas_in_sync > 1 and not isinstance(
         strategy, tf.distribute.MirroredStrategy

@@ -25,7 +25,7 @@ DATASET = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
 
 
 @pytest.mark.parametrize(
-    "data", [X, (X, Y), [X, Y], (X,)], ids=["x", "tuple", "list", "one"]
+    "data", [X, (X, Y), (X,), tf.constant(X)], ids=["x", "pair", "one", "tensor"]
 )
 def test_arrays_are_mixed_and_cut_into_full_batches(data):
     found = [batch.numpy() for batch in batches_of(data, 20, None)]
@@ -78,9 +78,12 @@ def test_data_that_cannot_be_kept_are_asked_for():
     ).batch(16)
     model = compiled(build)
     with pytest.warns(UserWarning, match="pass `train_data`"):
-        model.fit(text, verbose=0, callbacks=[WeightAveraging("exponential")])
+        model.fit(
+            text, shuffle=False, verbose=0, callbacks=[WeightAveraging("exponential")]
+        )
     model.fit(
         text,
+        shuffle=False,
         verbose=0,
         callbacks=[WeightAveraging("exponential", train_data=text)],
     )

@@ -180,9 +180,16 @@ class Stops(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("place", ["before", "after"])
-@pytest.mark.parametrize("every", [2, "epoch"])
-@pytest.mark.parametrize("start_epoch", [0, 1])
+@pytest.mark.parametrize(
+    ("place", "every", "start_epoch"),
+    [
+        ("before", "epoch", 0),
+        ("after", 2, 1),
+        pytest.param("before", 2, 0, marks=pytest.mark.slow),
+        pytest.param("before", "epoch", 1, marks=pytest.mark.slow),
+        pytest.param("after", "epoch", 0, marks=pytest.mark.slow),
+    ],
+)
 def test_backup_goes_on_with_the_same_average(tmp_path, place, every, start_epoch):
     def run(*watchers, backup):
         averaging = WeightAveraging(
