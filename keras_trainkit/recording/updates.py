@@ -3,6 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import keras
 import tensorflow as tf
 
 from keras_trainkit import measures
@@ -161,9 +162,11 @@ class UpdateReadings:
 
 def _loss_scale(optimizer: Any) -> Any:
     """What the loss was multiplied by before it was differentiated."""
-    scale = getattr(optimizer, "dynamic_scale", None)
-    if scale is not None:
-        return tf.identity(scale.value)
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        # It is built by its first update, which comes after this.
+        if not optimizer.built:
+            return optimizer.initial_scale
+        return tf.identity(optimizer.dynamic_scale.value)
     return getattr(optimizer, "loss_scale_factor", None)
 
 

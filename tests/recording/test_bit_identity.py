@@ -21,7 +21,9 @@ def monitors(every=1):
 
 
 def train(build, watchers, *, compile=None, fit=None, data=None, strategy=None):
-    keras.utils.clear_session()
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session()  # also forgets the policy
+    keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(7)
     tf.random.set_seed(7)
     compile = {"optimizer": "adam", "loss": CROSSENTROPY, "jit_compile": False} | (
@@ -53,6 +55,7 @@ def assert_unchanged(build, **options):
     }
     assert "make_train_function" not in vars(watched)
     assert "train_step" not in vars(watched)
+    assert watched.layers[-1].dtype_policy == keras.config.dtype_policy()
     return record
 
 
@@ -132,10 +135,12 @@ def test_readings_now_and_then_leave_training_unchanged(build):
     assert models.same(models.weights_of(plain), models.weights_of(watched))
 
 
-def test_mixed_precision_trains_unchanged():
+@pytest.mark.parametrize("xla", [False, True])
+def test_mixed_precision_trains_unchanged(xla):
     keras.config.set_dtype_policy("mixed_float16")
-    record = assert_unchanged(models.sequential)
+    record = assert_unchanged(models.sequential, compile={"jit_compile": xla})
     _, _, norms = record.values("gradient_norm", "output", "kernel")
+    assert len(norms) == 6
     assert 0 < norms.max() < 10  # scaled gradients would be 32,768 times as long
 
 
