@@ -106,6 +106,7 @@ def distill(
             validation_data = _taught(ensemble, validation_data, None)
     if isinstance(data, tuple):
         return learner.fit(*data, validation_data=validation_data, **fit)
+    fit.setdefault("shuffle", False)  # of no effect, but Keras warns of its default
     return learner.fit(data, validation_data=validation_data, **fit)
 
 
@@ -113,7 +114,7 @@ class _Learner(keras.Model):
     """The student under another loss; what is saved is the student."""
 
     def __init__(self, student: keras.Model) -> None:
-        super().__init__(autocast=False)
+        super().__init__(name="learner", autocast=False)
         self.student = student
         self.built = True
 

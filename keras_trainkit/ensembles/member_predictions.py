@@ -54,11 +54,12 @@ class _Apart(keras.Model):
     """Predicts what each distinct member predicts."""
 
     def __init__(self, ensemble: Any) -> None:
-        super().__init__(autocast=False)
+        super().__init__(name="members", autocast=False)
         self.ensemble = ensemble
-        self.built = ensemble.built
+        self.built = True
 
     def call(self, inputs: Any) -> list[Any]:
+        self.ensemble.built = True  # what was not, its call builds
         return [
             keras.tree.map_structure(_at_least_single, output)
             for output in self.ensemble.call_members(inputs, training=False)
