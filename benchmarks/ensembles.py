@@ -173,7 +173,7 @@ def compare_batched(rounds):
         @tf.function(reduce_retracing=True)
         def vectorized(x, members=members, first=first, count=count):
             stacked = [
-                tf.stack(values)
+                tf.stack([variable.value for variable in values])
                 for values in zip(*(m.variables for m in members), strict=True)
             ]
             outputs = tf.vectorized_map(
@@ -185,8 +185,8 @@ def compare_batched(rounds):
         def stacked_matmul(x, members=members):
             hidden = tf.repeat(x[None], len(members), 0)
             for layers in zip(*(member.layers for member in members), strict=True):
-                kernel = tf.stack([layer.kernel for layer in layers])
-                bias = tf.stack([layer.bias for layer in layers])[:, None]
+                kernel = tf.stack([layer.kernel.value for layer in layers])
+                bias = tf.stack([layer.bias.value for layer in layers])[:, None]
                 hidden = layers[0].activation(tf.matmul(hidden, kernel) + bias)
             return tf.reduce_mean(hidden, 0)
 

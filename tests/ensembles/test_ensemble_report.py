@@ -125,7 +125,7 @@ def test_labels_are_scored_one_by_one():
     predicted = np.array([[[0.9, 0.2], [0.6, 0.7]], [[0.2, 0.1], [0.9, 0.9]]])
     ensemble, x = planted(predicted, "binary_crossentropy")
     report = ensemble.report(x, np.array([[1, 0], [1, 0]]))
-    np.testing.assert_allclose(report.member_scores, [0.75, 0.25])
+    np.testing.assert_allclose(report.member_scores, [0.75, 0.5])
 
 
 def test_one_of_several_outputs_is_scored():
