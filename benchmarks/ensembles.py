@@ -69,11 +69,11 @@ def independent(train, test, seed):
     }
 
 
-def snapshots(train, test, seed):
+def snapshots(train, test, seed, peak=0.05):
     """Accuracies of one training with a cyclic rate, its last net and its cycles."""
     steps = EPOCHS * -(-len(train[0]) // BATCH)
     period = steps // CYCLES
-    rate = tk.schedules.CosineRestarts(0.05, period=period)
+    rate = tk.schedules.CosineRestarts(peak, period=period)
     keras.utils.set_random_seed(seed)
     model = build(rate, keras.optimizers.SGD, momentum=0.9)
     with tempfile.TemporaryDirectory() as directory:
@@ -81,14 +81,19 @@ def snapshots(train, test, seed):
         model.fit(*train, epochs=EPOCHS, batch_size=BATCH, verbose=0, callbacks=[saver])
         ensemble = tk.ensembles.Ensemble.from_checkpoints(saver.paths)
     return {
-        "last snapshot of one cyclic training": accuracy(ensemble.members[-1], test),
-        f"{CYCLES} snapshots of that training": accuracy(ensemble, test),
+        f"last snapshot, rate up to {peak}": accuracy(ensemble.members[-1], test),
+        f"{CYCLES} snapshots, rate up to {peak}": accuracy(ensemble, test),
     }
+
+
+def restless_snapshots(train, test, seed):
+    """The same with a rate that leaves every minimum."""
+    return snapshots(train, test, seed, peak=0.2)
 
 
 # Each gives accuracies by name for training data, test data and a seed. The first
 # name of a group is what the others of the group are compared with.
-GROUPS = (independent, snapshots)
+GROUPS = (independent, snapshots, restless_snapshots)
 
 
 def compare_accuracy(seeds, examples, groups=GROUPS):
