@@ -21,6 +21,7 @@ from keras_trainkit.version import __version__
 _ROOMS = (
     "callbacks",
     "diagnosis",
+    "ensembles",
     "layers",
     "optimizers",
     "record",

@@ -1,0 +1,123 @@
+"""What each member predicts, and the targets beside it."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_trainkit.arguments import check_integer, received
+
+
+class MemberPredictions:
+    """Predictions of each distinct member of an ensemble for the same examples.
+
+    Args:
+        ensemble: The ensemble.
+        x: Inputs as for `predict`: arrays, or a dataset or other iterable of
+            batches.
+        y: Targets; `None` if `x` yields them.
+        output: Name or number of the output, if there are several.
+        batch_size: Examples in a batch of arrays, int >= 1.
+
+    Raises:
+        ValueError: If there are no targets, or it is not clear which output.
+    """
+
+    def __init__(
+        self,
+        ensemble: Any,
+        x: Any,
+        y: Any = None,
+        output: Any = None,
+        batch_size: int = 256,
+    ) -> None:
+        check_integer("batch_size", batch_size, minimum=1)
+        apart = _Apart(ensemble)
+        if y is None:
+            predicted, y = _stream(apart, x)
+        else:
+            predicted = apart.predict(x, batch_size=batch_size, verbose=0)
+        predicted = _of_members(predicted)
+        step = _output_step(predicted[0], output)
+        index = [path[0] if path else None for path in _paths(predicted[0])].index(step)
+        self.kind = ensemble.kinds[index]
+        self.predicted = np.stack([_one(each, step) for each in predicted])
+        self.target = np.asarray(_one(y, step) if _is_nested(y) else y)
+        if len(self.target) != self.predicted.shape[1]:
+            raise ValueError(
+                f"`y` must have a row for each of the {self.predicted.shape[1]} rows "
+                f"of `x`. {received('rows', len(self.target))}"
+            )
+
+
+class _Apart(keras.Model):
+    """Predicts what each distinct member predicts."""
+
+    def __init__(self, ensemble: Any) -> None:
+        super().__init__(name="members", autocast=False)
+        self.ensemble = ensemble
+        self.built = True
+
+    def call(self, inputs: Any) -> list[Any]:
+        self.ensemble.built = True  # what was not, its call builds
+        return [
+            keras.tree.map_structure(_at_least_single, output)
+            for output in self.ensemble.call_members(inputs, training=False)
+        ]
+
+
+def _at_least_single(output: Any) -> Any:
+    half = output.dtype in ("float16", "bfloat16")
+    return keras.ops.cast(output, "float32") if half else output
+
+
+def _of_members(predicted: Any) -> list[Any]:
+    return list(predicted) if isinstance(predicted, list | tuple) else [predicted]
+
+
+def _stream(apart: Any, batches: Any) -> tuple[Any, Any]:
+    """Predicts batch by batch: a dataset may give them in another order again."""
+    predicted, targets = [], []
+    if isinstance(batches, keras.utils.PyDataset):
+        batches = (batches[index] for index in range(len(batches)))
+    elif hasattr(batches, "shape") or _is_nested(batches):
+        raise ValueError(f"`y` must be given with arrays. {received('y', None)}")
+    for batch in batches:
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        if y is None:
+            raise ValueError(f"`x` must yield pairs (x, y). {received('y', None)}")
+        predicted.append(apart.predict_on_batch(x))
+        targets.append(keras.tree.map_structure(np.asarray, y))
+    if not predicted:
+        raise ValueError(f"`x` must yield batches. {received('x', batches)}")
+    return _joined(predicted), _joined(targets)
+
+
+def _joined(parts: list[Any]) -> Any:
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict | list | tuple) and any(
+        hasattr(part, "shape") for part in keras.tree.flatten(value)
+    )
+
+
+def _paths(outputs: Any) -> list[tuple]:
+    return [path for path, _ in keras.tree.flatten_with_path(outputs)]
+
+
+def _output_step(outputs: Any, output: Any) -> Any:
+    steps = [path[0] if path else None for path in _paths(outputs)]
+    if output is None and len(steps) == 1:
+        return steps[0]
+    if output is None or output not in steps:
+        words = ", ".join(repr(step) for step in steps)
+        raise ValueError(
+            f"`output` must be one of {words}. {received('output', output)}"
+        )
+    return output
+
+
+def _one(outputs: Any, step: Any) -> Any:
+    return np.asarray(outputs if step is None else outputs[step])
