@@ -39,9 +39,9 @@ def log_uniform(
     *,
     default: float | None = None,
 ) -> float:
-    """Declares a value whose logarithm is uniform: `10 ** uniform(log10 low, log10 high)`.
+    """Declares a value whose logarithm is uniform.
 
-    For whatever acts by its factor: learning rates, regularisation strengths, decay
+    That is `10 ** uniform(log10(low), log10(high))`, for whatever acts by its factor: learning rates, regularisation strengths, decay
     times. Every decade gets the same share of the trials; a uniform draw from
     1e-6 to 10 would spend 90 % of them above 1.
 
@@ -158,7 +158,8 @@ def standard_space(
             space = tk.search.standard_space(hp)
             penalty = keras.regularizers.L2(space.l2)
             ...
-            model.compile(keras.optimizers.SGD(space.learning_rate, space.momentum), ...)
+            optimizer = keras.optimizers.SGD(space.learning_rate, space.momentum)
+            ...
         ```
     """
     for name, ends in (("learning_rate", learning_rate), ("l2", l2)):

@@ -28,7 +28,7 @@ def widened(hp: "HyperParameter", end: str) -> tuple[float, float]:
         beyond = _readable(high * factor if upper else low / factor)
     elif upper:
         beyond = high + (high - low) / 2
-        if 0 <= low and high < 1:
+        if low >= 0 and high < 1:
             beyond = min(beyond, (high + 1) / 2)
     else:
         beyond = low - (high - low) / 2
