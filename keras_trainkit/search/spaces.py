@@ -41,9 +41,9 @@ def log_uniform(
 ) -> float:
     """Declares a value whose logarithm is uniform.
 
-    That is `10 ** uniform(log10(low), log10(high))`, for whatever acts by its factor: learning rates, regularisation strengths, decay
-    times. Every decade gets the same share of the trials; a uniform draw from
-    1e-6 to 10 would spend 90 % of them above 1.
+    That is `10 ** uniform(log10(low), log10(high))`, for whatever acts by its factor:
+    learning rates, regularisation strengths, decay times. Every decade gets the same
+    share of the trials; a uniform draw from 1e-6 to 10 would spend 90 % above 1.
 
     Args:
         hp: KerasTuner's hyperparameters, as a model-building function receives them.
