@@ -1,0 +1,19 @@
+"""Searches for hyperparameters on KerasTuner that can be depended on."""
+
+from keras_trainkit.search.bayesian_optimization import BayesianOptimization
+from keras_trainkit.search.grid_search import GridSearch
+from keras_trainkit.search.hyperband import Hyperband
+from keras_trainkit.search.oracle import DependableOracle
+from keras_trainkit.search.random_search import RandomSearch
+from keras_trainkit.search.trials import trials_frame
+from keras_trainkit.search.tuner import DependableTuner
+
+__all__ = [
+    "BayesianOptimization",
+    "DependableOracle",
+    "DependableTuner",
+    "GridSearch",
+    "Hyperband",
+    "RandomSearch",
+    "trials_frame",
+]
