@@ -33,11 +33,17 @@ class CoarseToFineOracle(DependableOracle):
 
     Args:
         stages: The stages.
+        folds: Trainings of each trial, `None` for one on fixed data.
         **settings: Arguments of `DependableOracle`.
     """
 
-    def __init__(self, stages: Sequence[Stage], **settings: Any) -> None:
+    course = ("folds",)
+
+    def __init__(
+        self, stages: Sequence[Stage], *, folds: int | None = None, **settings: Any
+    ) -> None:
         self.stages = tuple(stages)
+        self.folds = folds
         trials = sum(stage.trials for stage in self.stages)
         super().__init__(max_trials=trials, **settings)
         self.stage_spaces: list[list[Any]] = []
@@ -233,6 +239,7 @@ class CoarseToFine(DependableTuner):
         self._told = 0
         oracle = CoarseToFineOracle(
             check_stages(stages),
+            folds=folds,
             objective=read_objective(objective),
             seed=seed,
             hyperparameters=hyperparameters,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from keras_tuner.engine.hyperparameters import HyperParameter
     from keras_tuner.engine.trial import Trial
 
-ZONE = 0.15
+ZONE = 0.2
 _FEWEST_TRIALS = 8
 _TURN = 0.25
 
@@ -64,7 +64,7 @@ def edge_warnings(tuner: "Tuner", *, chance: float = 0.05) -> list[Finding]:
     """Says which ranges are too narrow: the best trials crowd at one of their ends.
 
     The best fifth of the trials (3 to 10) is looked at, not the best one alone. Of
-    all `n` trials `m` lie in the outer 15 % of a range (of its decades, if it is
+    all `n` trials `m` lie in the outer fifth of a range (of its decades, if it is
     sampled in log space), of the best `k` trials `c` do. If the score did not depend
     on this hyperparameter, `c` or more would lie there with the hypergeometric
     probability `P`. A warning is given if `c` is at least half of `k` and `P`, times
@@ -105,10 +105,7 @@ def edge_warnings(tuner: "Tuner", *, chance: float = 0.05) -> list[Finding]:
         raise ValueError(
             f"`tuner` must be a KerasTuner tuner. {received('tuner', tuner)}"
         )
-    # A search in stages draws from ranges of its own.
-    present = getattr(oracle, "present_stage", None)
-    space, trials = present() if present else (oracle.get_space().space, None)
-    trials = list(oracle.trials.values()) if trials is None else trials
+    space, trials = present_space(oracle)
     ranked = rank(trials, oracle.objective.direction)
     ends = [
         (hp, end)
@@ -126,6 +123,13 @@ def edge_warnings(tuner: "Tuner", *, chance: float = 0.05) -> list[Finding]:
         if corrected <= chance:
             found.append(_finding(hp, end, crowding, 1.0 - corrected))
     return sorted(found, key=lambda finding: -finding.confidence)
+
+
+def present_space(oracle: Any) -> tuple[list["HyperParameter"], list["Trial"]]:
+    """The ranges that trials are drawn from now, and the trials drawn from them."""
+    if hasattr(oracle, "present_stage"):  # a search in stages
+        return oracle.present_stage()
+    return oracle.get_space().space, list(oracle.trials.values())
 
 
 def rank(trials: Sequence["Trial"], direction: str) -> list["Trial"]:
@@ -208,8 +212,8 @@ def _finding(
         f"The best values of {hp.name} sit at the {end} end of its range{scale}.",
         where=hp.name,
         confidence=confidence,
-        evidence={"range": f"{hp.min_value:g} to {hp.max_value:g}", **evidence},
-        advice=f"Search on with a wider range: {low:g} to {high:g}.",
+        evidence={"range": f"{hp.min_value:.3g} to {hp.max_value:.3g}", **evidence},
+        advice=f"Search on with a wider range: {low:.4g} to {high:.4g}.",
     )
 
 

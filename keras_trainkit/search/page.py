@@ -1,6 +1,7 @@
 """The page of a search: from a tuner to plain data to one HTML file."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_trainkit.finding import Finding
@@ -12,13 +13,14 @@ from keras_trainkit.search.coarse_to_fine import (
     CoarseToFineOracle,
     own_values,
 )
-from keras_trainkit.search.edges import edge_warnings
+from keras_trainkit.search.edges import ZONE, edge_warnings, present_space
 from keras_trainkit.search.ranges import (
     LOWER,
     UPPER,
     is_logarithmic,
     is_range,
     options,
+    value_at,
 )
 from keras_trainkit.search.trial_record import read_trial_record
 
@@ -60,15 +62,16 @@ def report(
     return write_search(results, path, findings=findings, title=heading)
 
 
-def _results(tuner: Any, findings: list[Finding]) -> SearchResults:
+def _results(tuner: Any, findings: Sequence[Finding]) -> SearchResults:
     oracle = tuner.oracle
     space = {hp.name: hp for hp in reversed(oracle.get_space().space)}
     ordered = list(dict.fromkeys(hp.name for hp in oracle.get_space().space))
+    crowded = _crowded(oracle, findings)
     trials = [_trial(tuner, trial) for trial in list(oracle.trials.values())]
     return SearchResults(
         oracle.objective.name,
         oracle.objective.direction == "max",
-        [_axis(space[name], findings) for name in ordered],
+        [_axis(space[name], crowded.get(name, ())) for name in ordered],
         trials,
         _stages(oracle),
         {
@@ -81,19 +84,28 @@ def _results(tuner: Any, findings: list[Finding]) -> SearchResults:
     )
 
 
-def _axis(hp: Any, findings: list[Finding]) -> Axis:
+def _axis(hp: Any, crowded: Sequence[tuple[float, float]]) -> Axis:
     if not is_range(hp):
         single = [hp.min_value] if hasattr(hp, "min_value") else options(hp)
         return Axis(hp.name, options=single)
-    crowded = [
-        end
-        for end in (LOWER, UPPER)
-        for finding in findings
-        if finding.where == hp.name and f"{end} end" in finding.what
-    ]
-    logarithmic = is_logarithmic(hp)
     low, high = float(hp.min_value), float(hp.max_value)
-    return Axis(hp.name, low, high, logarithmic=logarithmic, crowded=crowded)
+    return Axis(
+        hp.name, low, high, logarithmic=is_logarithmic(hp), crowded=tuple(crowded)
+    )
+
+
+def _crowded(
+    oracle: Any, findings: Sequence[Finding]
+) -> dict[str, list[tuple[float, float]]]:
+    """The outer part of every range whose best trials crowd there."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for hp in present_space(oracle)[0]:
+        for end, inner in ((LOWER, ZONE), (UPPER, 1 - ZONE)):
+            for finding in findings:
+                if finding.where == hp.name and f"{end} end" in finding.what:
+                    outer = float(hp.min_value if end == LOWER else hp.max_value)
+                    found.setdefault(hp.name, []).append((value_at(hp, inner), outer))
+    return found
 
 
 def _stages(oracle: Any) -> tuple[Stage, ...]:

@@ -85,7 +85,8 @@ def natural_end(hp: HyperParameter, end: str) -> bool:
         return True  # Its ends are also its unit: another range is another scale.
     if end == LOWER:
         return hp.min_value == 0 or (isinstance(hp, Int) and hp.min_value == 1)
-    return isinstance(hp, Float) and hp.max_value == 1 and hp.min_value >= 0
+    share = isinstance(hp, Float) and hp.sampling == "linear" and hp.min_value >= 0
+    return share and hp.max_value == 1
 
 
 def between(hp: HyperParameter, low: float, high: float) -> HyperParameter:

@@ -76,6 +76,7 @@ def test_between_keeps_what_is_asked_for():
         (declared("Float", 0.0, 0.5), UPPER, False),
         (declared("Float", 0.2, 1.0), UPPER, True),
         (declared("Float", -1.0, 1.0), UPPER, False),
+        (declared("Float", 1e-7, 1.0, sampling="log"), UPPER, False),
         (declared("Int", 1, 5), LOWER, True),
         (declared("Int", 0, 1), UPPER, False),
         (REVERSE, UPPER, True),

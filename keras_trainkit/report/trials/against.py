@@ -15,7 +15,6 @@ from keras_trainkit.report.trials.marks import failures, points, strip_axis
 from keras_trainkit.report.trials.results import Axis, SearchResults
 from keras_trainkit.report.trials.words import written
 
-_ZONE = 0.15
 _MARGIN = 0.04
 
 
@@ -107,17 +106,12 @@ def _ends(axis: Axis) -> list[dict[str, Any]]:
         along | {"x0": end, "x1": end, "line": {"dash": "dash", "color": "@muted"}}
         for end in (axis.low, axis.high)
     ]
-    for end in axis.crowded:
-        share = 1 - _ZONE if end == "upper" else _ZONE
-        if axis.logarithmic:
-            inner = axis.low * (axis.high / axis.low) ** share
-        else:
-            inner = axis.low + share * (axis.high - axis.low)
-        shapes.append(
-            along
-            | {"type": "rect", "line": {"width": 0}, "fillcolor": "@gap"}
-            | {"x0": inner, "x1": axis.high if end == "upper" else axis.low}
-        )
+    shapes += [
+        along
+        | {"type": "rect", "line": {"width": 0}, "fillcolor": "@gap"}
+        | {"x0": first, "x1": last}
+        for first, last in axis.crowded
+    ]
     return shapes
 
 

@@ -55,8 +55,8 @@ def draw(results: SearchResults) -> Specification | None:
     return Specification(
         "curves",
         "Learning curves of the best",
-        "Curves that still fall at their end ask for more epochs; curves that climb "
-        "again were trained too long or too fast.",
+        "Curves that still improve at their end ask for more epochs; curves that get "
+        "worse again were trained too long or too fast.",
         traces,
         {
             "xaxis": {"title": {"text": "epoch"}, "rangemode": "tozero"},

@@ -28,7 +28,7 @@ def draw(results: SearchResults) -> Specification | None:
     if not results.axes or not ranked:
         return None
     axes = [_Scale(results, axis) for axis in results.axes]
-    scores = _Scores(ranked)
+    scores = _Scores(ranked, results.maximised)
     quarter = max(_NAMED, len(ranked) // 4)
     groups = [
         (ranked[quarter:], "@axis", 1.0, "others"),
@@ -130,12 +130,12 @@ class _Scale:
 class _Scores:
     """Places on the axis of scores: by factors if they span many, the best on top."""
 
-    def __init__(self, ranked: Sequence[Trial]) -> None:
+    def __init__(self, ranked: Sequence[Trial], maximised: bool) -> None:
         self.best, self.worst = (
             trial.score or 0.0 for trial in (ranked[0], ranked[-1])
         )
         low, high = sorted((self.best, self.worst))
-        self.logarithmic = low > 0 and high > 30 * low
+        self.logarithmic = not maximised and low > 0 and high > 30 * low
 
     def place(self, trial: Trial) -> float:
         """Where the trial's line ends."""

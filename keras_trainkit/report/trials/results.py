@@ -16,7 +16,7 @@ class Axis:
         high: Upper end of the range; `None` if it has options instead.
         logarithmic: Whether it is drawn by factors.
         options: The values of one that has no range, in their order.
-        crowded: Ends at which the best trials crowd: "lower", "upper".
+        crowded: Intervals at its ends in which the best trials crowd.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Axis:
     high: float | None = None
     logarithmic: bool = False
     options: Sequence[Any] = ()
-    crowded: Sequence[str] = ()
+    crowded: Sequence[tuple[float, float]] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ from keras_trainkit.report.trials.results import Axis, SearchResults, Stage, Tri
 from tests.report.records import HOSTILE, HOSTILE_NAMES
 
 AXES = (
-    Axis("learning_rate", 1e-6, 1e1, logarithmic=True, crowded=("upper",)),
+    Axis("learning_rate", 1e-6, 1e1, logarithmic=True, crowded=((0.4, 1e1),)),
     Axis("l2", 1e-7, 1.0, logarithmic=True),
     Axis("momentum", options=(0.5, 0.9, 0.95, 0.99)),
     Axis("dropout", 0.0, 0.7),
