@@ -147,8 +147,8 @@ def _flat(metrics: Any) -> Iterable[Any]:
 
 def _described(metric: Any) -> tuple[str, str | None]:
     if not isinstance(metric, str):
-        name = getattr(metric, "name", None) or getattr(metric, "__name__", "metric")
-        return name, _declared(metric)
+        name = getattr(metric, "name", None) or getattr(metric, "__name__", "")
+        return str(name), _declared(metric)
     if metric.lower() in ("acc", "accuracy"):
         return metric, "max"
     if metric.lower() in ("ce", "crossentropy"):
@@ -165,4 +165,4 @@ def _declared(metric: Any) -> str | None:
         if not callable(metric):
             return None
         metric = keras.metrics.MeanMetricWrapper(metric)
-    return _DIRECTIONS.get(getattr(metric, "_direction", None))
+    return _DIRECTIONS.get(getattr(metric, "_direction", ""))
