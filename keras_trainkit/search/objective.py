@@ -89,6 +89,8 @@ def measured_directions(model: Any) -> dict[str, str | None]:
         does not say.
     """
     outputs = list(getattr(model, "output_names", None) or [])
+    if len(outputs) == 1:
+        outputs = []
     found: dict[str, str | None] = {"loss": "min"}
     found |= {f"{output}_loss": "min" for output in outputs}
     for name, direction in _metrics(model):
@@ -132,7 +134,8 @@ def _metrics(model: Any) -> Iterable[tuple[str, str | None]]:
             if prefix:
                 yield prefix + name, direction
     for metric in model.metrics:
-        yield metric.name, _declared(metric)
+        if metric is not compiled:
+            yield metric.name, _declared(metric)
 
 
 def _flat(metrics: Any) -> Iterable[Any]:

@@ -53,8 +53,19 @@ class TrialWeights:
 def load_weights(model: Any, path: str, build_config: Any) -> None:
     """Loads weights and optimizer state, also into a model that is not built yet."""
     if not model.built:
-        model.build_from_config(build_config)
+        model.build_from_config(_with_tuples(build_config))
+        # Keras builds the layers of a subclassed model, but does not say so.
+        model.built = True
     # Without its variables the optimizer's state in the file would be skipped.
     if model.optimizer is not None and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     model.load_weights(path)
+
+
+def _with_tuples(config: Any) -> Any:
+    """Shapes as tuples again, which JSON has made lists of."""
+    if isinstance(config, dict):
+        return {key: _with_tuples(value) for key, value in config.items()}
+    if isinstance(config, list):
+        return tuple(_with_tuples(value) for value in config)
+    return config

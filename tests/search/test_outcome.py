@@ -40,7 +40,7 @@ def test_epoch_that_was_not_finite_is_not_the_best():
     ids=["nan", "training loss", "inf", "dictionary", "number", "list"],
 )
 def test_training_that_ends_in_nan_or_infinity_fails(result):
-    with pytest.raises(keras_tuner.errors.FailedTrialError, match="diverged: .*loss"):
+    with pytest.raises(keras_tuner.errors.FailedTrialError, match=r"diverged: .*loss"):
         read_outcome(result, LOSS)
 
 
