@@ -138,5 +138,5 @@ def _place(hp: Any, trial_hp: Any) -> float:
 
 
 def _within_reach(scores: np.ndarray) -> np.ndarray:
-    best, median = np.nanmin(scores), np.nanmedian(scores)
+    best, median = float(np.nanmin(scores)), float(np.nanmedian(scores))
     return np.minimum(scores, best + 6.0 * (median - best)) if median > best else scores

@@ -1,7 +1,6 @@
 """What a tuner does during a training: records, checks and keeps the best epoch."""
 
 import math
-import os
 from typing import Any
 
 import keras
@@ -28,7 +27,7 @@ class EpochWatch(keras.callbacks.Callback):
         execution: int,
         record: Any,
         best_path: str,
-        last_path: str | None,
+        last_path: str | None = None,
     ) -> None:
         super().__init__()
         self._tuner = tuner
@@ -49,8 +48,8 @@ class EpochWatch(keras.callbacks.Callback):
         logs = logs or {}
         numbers = {name: float(value) for name, value in logs.items()}
         if self._record is not None:
-            step = int(self.model.optimizer.iterations) - 1
-            self._record.add_epoch(self._execution, epoch, step, numbers)
+            steps = getattr(self.model.optimizer, "iterations", epoch + 1)
+            self._record.add_epoch(self._execution, epoch, int(steps) - 1, numbers)
         if not self._objective.has_value(numbers):
             self._save(self._best_path)  # `fit` computes the objective afterwards
         else:
@@ -69,7 +68,6 @@ class EpochWatch(keras.callbacks.Callback):
             self._save(self._last_path)
 
     def _save(self, path: str) -> None:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
         self.model.save_weights(path)
 
 

@@ -90,5 +90,5 @@ class Hyperband(DependableTuner):
         model = super()._build_hypermodel(hp)
         earlier = hp.values.get("tuner/trial_id")
         if earlier is not None:
-            self._load_weights(model, earlier, self._last_checkpoint(earlier, None))
+            self._load_weights(model, earlier, last=True)
         return model

@@ -89,6 +89,8 @@ def measured_directions(model: Any) -> dict[str, str | None]:
         does not say.
     """
     outputs = list(getattr(model, "output_names", None) or [])
+    if len(outputs) == 1:
+        outputs = []
     found: dict[str, str | None] = {"loss": "min"}
     found |= {f"{output}_loss": "min" for output in outputs}
     for name, direction in _metrics(model):
@@ -132,7 +134,8 @@ def _metrics(model: Any) -> Iterable[tuple[str, str | None]]:
             if prefix:
                 yield prefix + name, direction
     for metric in model.metrics:
-        yield metric.name, _declared(metric)
+        if metric is not compiled:
+            yield metric.name, _declared(metric)
 
 
 def _flat(metrics: Any) -> Iterable[Any]:
@@ -147,8 +150,8 @@ def _flat(metrics: Any) -> Iterable[Any]:
 
 def _described(metric: Any) -> tuple[str, str | None]:
     if not isinstance(metric, str):
-        name = getattr(metric, "name", None) or getattr(metric, "__name__", "metric")
-        return name, _declared(metric)
+        name = getattr(metric, "name", None) or getattr(metric, "__name__", "")
+        return str(name), _declared(metric)
     if metric.lower() in ("acc", "accuracy"):
         return metric, "max"
     if metric.lower() in ("ce", "crossentropy"):
@@ -165,4 +168,4 @@ def _declared(metric: Any) -> str | None:
         if not callable(metric):
             return None
         metric = keras.metrics.MeanMetricWrapper(metric)
-    return _DIRECTIONS.get(getattr(metric, "_direction", None))
+    return _DIRECTIONS.get(getattr(metric, "_direction", ""))

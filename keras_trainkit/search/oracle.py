@@ -3,18 +3,23 @@
 import math
 import os
 import threading
+import warnings
 from typing import Any
 
-from keras_trainkit.arguments import check_choice, check_integer, received
+from keras_trainkit.arguments import check_choice, check_integer
 from keras_trainkit.search.atomic import read_json, write_json
 from keras_trainkit.search.engine import keras_tuner
 from keras_trainkit.search.objective import objective_parts
-from keras_trainkit.search.space_change import entry_key, is_widening, space_changes
+from keras_trainkit.search.resuming import (
+    FORMAT,
+    check_course,
+    check_space,
+    widened_space,
+)
 
 Trial = keras_tuner.engine.trial.Trial
 TrialStatus = keras_tuner.engine.trial.TrialStatus
 
-_FORMAT = 1
 _INTERRUPTED = "Interrupted before it ended; runs again."
 _LOST = "Its process ended or fell silent {count} times while it ran this trial."
 
@@ -36,15 +41,19 @@ class DependableOracle(keras_tuner.Oracle):
             this is more than KerasTuner's 3.
         max_retries_per_trial: How often a trial that raised an error runs again,
             int >= 0. One that diverged would diverge again and is not repeated.
+        on_changed_space: What a resume does with another search space than the
+            stored one: `"error"`, or `"widen"` to go on with ranges that hold the
+            stored ones.
         **settings: Arguments of the KerasTuner oracle.
 
     Attributes:
         stopped_because: Why the search ended early, `None` if it did not.
-        on_changed_space: What to do on a resume with another search space.
+        on_changed_space: The argument; a tuner sets it from its own.
     """
 
     # Arguments that decide the course of a search, by attribute.
     course: tuple[str, ...] = ()
+    hyperparameters: Any
 
     def __init__(
         self,
@@ -52,6 +61,7 @@ class DependableOracle(keras_tuner.Oracle):
         seed: int | None = None,
         max_consecutive_failed_trials: int = 10,
         max_retries_per_trial: int = 0,
+        on_changed_space: str = "error",
         **settings: Any,
     ) -> None:
         super().__init__(
@@ -70,9 +80,12 @@ class DependableOracle(keras_tuner.Oracle):
         self._lock = threading.RLock()
         self._failures_in_a_row = 0
         self._losses: dict[str, int] = {}
-        self._declared_space: list[dict[str, Any]] | None = None
+        self.tuner_course: dict[str, Any] = {}
+        self._declared_space: list[dict[str, Any]] = []
         self.stopped_because: str | None = None
-        self.on_changed_space = "error"
+        self.on_changed_space = check_choice(
+            "on_changed_space", on_changed_space, ("error", "widen")
+        )
 
     # What a tuner calls while it searches.
 
@@ -88,7 +101,7 @@ class DependableOracle(keras_tuner.Oracle):
                 return self._begin(self.trials[self._retry_queue.pop(0)], tuner_id)
             if self.max_trials and len(self.trials) >= self.max_trials:
                 return self._wait_or_stop(tuner_id)
-            # Six digits, whatever `max_trials` is now or later: names sort.
+            # Always six digits, whatever `max_trials` is now or later: names sort.
             trial_id = f"{len(self.trials):06d}"
             response = self.populate_space(trial_id)
             if response["status"] == TrialStatus.STOPPED:
@@ -181,6 +194,13 @@ class DependableOracle(keras_tuner.Oracle):
         with self._lock:
             return not self.ongoing_trials and not self._retry_queue
 
+    def resume(self) -> None:
+        """Lets a search that stopped go on, with its failures counted anew."""
+        with self._lock:
+            if self._failures_in_a_row >= self.max_consecutive_failed_trials:
+                self._failures_in_a_row = 0
+            self.stopped_because = None
+
     # What is stored.
 
     def declare_space(self) -> None:
@@ -190,7 +210,7 @@ class DependableOracle(keras_tuner.Oracle):
     def get_state(self) -> dict[str, Any]:
         """Everything needed to go on, for `oracle.json`."""
         return super().get_state() | {
-            "keras_trainkit": _FORMAT,
+            "keras_trainkit": FORMAT,
             "course": self._course(),
             "declared_space": self._declared_space,
             "failures_in_a_row": self._failures_in_a_row,
@@ -216,23 +236,28 @@ class DependableOracle(keras_tuner.Oracle):
                 one, or the project is not one of ours.
         """
         state = read_json(self._get_oracle_fname())
-        self._check_course(state)
-        declared = self._check_space(state)
+        course = self._course()
+        if self._given_seed is None:
+            course["seed"] = state.get("course", {}).get("seed")
+        check_course(course, state, self._project_dir)
+        declared = self.hyperparameters
+        widened = check_space(
+            self._declared_space,
+            state["declared_space"],
+            self.on_changed_space,
+            self._project_dir,
+        )
         for trial_id in state["start_order"]:
             path = os.path.join(self._get_trial_dir(trial_id), "trial.json")
             self.trials[trial_id] = Trial.from_state(read_json(path))
-        widened = self.hyperparameters
         self.set_state(state)
-        if declared is not None:
-            self._widen(widened)
-        if self._failures_in_a_row >= self.max_consecutive_failed_trials:
-            self._failures_in_a_row = 0  # started again, so the cause is seen to
-        self.ongoing_trials = {}
+        if widened:
+            self.hyperparameters = widened_space(declared, self.hyperparameters)
+        self.ongoing_trials: dict[str, Any] = {}
         ended = set(self.end_order)
-        waiting = [trial_id for trial_id in self.start_order if trial_id not in ended]
-        for trial_id in waiting:
+        self._retry_queue = [each for each in self.start_order if each not in ended]
+        for trial_id in self._retry_queue:
             self._reset(self.trials[trial_id])
-        self._retry_queue = waiting
 
     # Private steps.
 
@@ -255,7 +280,9 @@ class DependableOracle(keras_tuner.Oracle):
         return Trial(self.hyperparameters.copy(), f"{len(self.trials):06d}", status)
 
     def _score(self, trial: Any) -> None:
-        self.score_trial(trial)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the best of NaN
+            self.score_trial(trial)
         if trial.score is None or not math.isfinite(trial.score):
             trial.status = TrialStatus.FAILED
             trial.message = f"Training diverged: the score is {trial.score}."
@@ -302,65 +329,5 @@ class DependableOracle(keras_tuner.Oracle):
             "objective": [[part.name, part.direction] for part in self._objectives()],
             "seed": self.seed,
             **{name: getattr(self, name) for name in self.course},
+            **self.tuner_course,
         }
-
-    def _check_course(self, state: dict[str, Any]) -> None:
-        where = (
-            "Choose another project_name, or pass overwrite=True to begin again. "
-            + received("project", self._project_dir)
-        )
-        if state.get("keras_trainkit") != _FORMAT:
-            raise ValueError(
-                "The project must be one that this version of keras_trainkit wrote, "
-                f"to go on with it. {where}"
-            )
-        now, then = self._course(), state["course"]
-        if self._given_seed is None:
-            now["seed"] = then["seed"]
-        changed = [
-            f"{name}: {then.get(name)!r} -> {now.get(name)!r}"
-            for name in sorted(now.keys() | then.keys())
-            if now.get(name) != then.get(name)
-        ]
-        if changed:
-            raise ValueError(
-                f"The stored search must go on as it began, but these changed: "
-                f"{'; '.join(changed)}. {where}"
-            )
-
-    def _check_space(self, state: dict[str, Any]) -> list[dict[str, Any]] | None:
-        """The space to widen to, `None` if it is the stored one."""
-        now, then = self._declared_space, state["declared_space"]
-        if now is None or then is None:
-            return None
-        changes = space_changes(then, now)
-        if not changes:
-            return None
-        if self.on_changed_space == "widen" and is_widening(then, now):
-            return now
-        rule = (
-            'on_changed_space="widen" takes only ranges that hold the stored ones'
-            if self.on_changed_space == "widen"
-            else 'on_changed_space="widen" goes on with wider ranges'
-        )
-        listed = "\n  ".join(changes)
-        raise ValueError(
-            f"The search space must be the stored one to go on, but it changed:\n"
-            f"  {listed}\n{rule}; another project_name or overwrite=True begins "
-            f"again. {received('project', self._project_dir)}"
-        )
-
-    def _widen(self, widened: Any) -> None:
-        declared = {entry_key(hp.get_config()) for hp in widened.space}
-        found_later = [
-            hp
-            for hp in self.hyperparameters.space
-            if entry_key(hp.get_config()) not in declared
-        ]
-        self.hyperparameters = widened
-        self.hyperparameters.merge(found_later)
-
-
-def check_on_changed_space(value: str) -> str:
-    """Returns `value` if it is `"error"` or `"widen"`."""
-    return check_choice("on_changed_space", value, ("error", "widen"))

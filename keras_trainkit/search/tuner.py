@@ -9,18 +9,16 @@ from typing import Any
 
 import keras
 
-from keras_trainkit.arguments import received
+from keras_trainkit.arguments import check_choice, check_integer, received
 from keras_trainkit.search.atomic import read_json
+from keras_trainkit.search.declared_space import find_space
 from keras_trainkit.search.engine import keras_tuner
 from keras_trainkit.search.epoch_watch import BatchHooks, EpochWatch
 from keras_trainkit.search.objective import objective_parts, settle_objective
-from keras_trainkit.search.oracle import (
-    DependableOracle,
-    TrialStatus,
-    check_on_changed_space,
-)
+from keras_trainkit.search.oracle import DependableOracle, TrialStatus
 from keras_trainkit.search.outcome import Outcome, choose_execution, read_outcome
 from keras_trainkit.search.trial_record import TrialRecord
+from keras_trainkit.search.weights import TrialWeights, load_weights
 
 
 class DependableTuner(keras_tuner.Tuner):
@@ -70,8 +68,11 @@ class DependableTuner(keras_tuner.Tuner):
             raise ValueError(
                 f"`oracle` must be a DependableOracle. {received('oracle', oracle)}"
             )
-        oracle.on_changed_space = check_on_changed_space(on_changed_space)
+        oracle.on_changed_space = check_choice(
+            "on_changed_space", on_changed_space, ("error", "widen")
+        )
         self._next_seed: int | None = None
+        self._policy: Any = None
         self._record: TrialRecord | None = None
         self._verbose: Any = 1
         self._ready = False
@@ -80,6 +81,8 @@ class DependableTuner(keras_tuner.Tuner):
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(oracle, hypermodel, **settings)
         self._ready = True
+        check_integer("executions_per_trial", self.executions_per_trial, 1)
+        oracle.tuner_course["executions_per_trial"] = self.executions_per_trial
         self._populate_initial_space()
         settle_objective(
             oracle.objective, self._sample_model(), only_model=self._plain_training()
@@ -106,7 +109,7 @@ class DependableTuner(keras_tuner.Tuner):
         """
         self._verbose = verbose
         self._check_validation(fit_args, fit_kwargs)
-        self.oracle.stopped_because = None
+        self.oracle.resume()
         self.on_search_begin()
         while True:
             self.pre_create_trial()
@@ -131,6 +134,7 @@ class DependableTuner(keras_tuner.Tuner):
         """
         callbacks = fit_kwargs.pop("callbacks", None) or []
         fit_kwargs["verbose"] = 2 if self._verbose == 2 else 0
+        weights = self._weights(trial.trial_id)
         outcomes = []
         for execution in range(self.executions_per_trial):
             copies = self._deepcopy_callbacks(callbacks)
@@ -142,8 +146,7 @@ class DependableTuner(keras_tuner.Tuner):
                     trial,
                     execution,
                     self._record,
-                    self._checkpoint(trial.trial_id, execution),
-                    self._last_checkpoint(trial.trial_id, execution),
+                    *weights.of_execution(execution),
                 )
             )
             if self._has_batch_hooks():
@@ -154,7 +157,7 @@ class DependableTuner(keras_tuner.Tuner):
             )
             outcomes.append(read_outcome(results, self.oracle.objective))
         chosen = choose_execution(outcomes, self.oracle.objective)
-        self._keep_execution(trial.trial_id, chosen)
+        weights.keep(chosen)
         return outcomes[chosen]
 
     def on_trial_end(self, trial: Any) -> None:
@@ -191,9 +194,7 @@ class DependableTuner(keras_tuner.Tuner):
     def load_model(self, trial: Any) -> Any:
         """Builds a trial's model and loads the weights of its best epoch."""
         model = self._try_build(trial.hyperparameters)
-        self._load_weights(
-            model, trial.trial_id, self._get_checkpoint_fname(trial.trial_id)
-        )
+        self._load_weights(model, trial.trial_id, last=False)
         return model
 
     # Files.
@@ -211,34 +212,8 @@ class DependableTuner(keras_tuner.Tuner):
     # Private steps.
 
     def _populate_initial_space(self) -> None:
-        if self._ready:
-            super()._populate_initial_space()
-
-    def _activate_all_conditions(self) -> None:
-        # As KerasTuner does, but with defaults where it draws values without a
-        # seed: the space found must be the same each time the program starts.
-        never: list[Any] = []
-        once: list[Any] = []
-        hp = self.oracle.get_space()
-        while True:
-            self.hypermodel.build(hp)
-            self.oracle.update_space(hp)
-            for scope in hp.active_scopes:
-                if scope not in once:
-                    once.append(list(scope))
-                if scope in never:
-                    never.remove(scope)
-            never += [
-                list(scope)
-                for scope in hp.inactive_scopes
-                if scope not in once and scope not in never
-            ]
-            if not never:
-                return
-            hp = self.oracle.get_space()
-            for condition in never[0]:
-                hp.values[condition.name] = condition.values[0]
-            _fill_with_defaults(hp)
+        if self._ready and self.hypermodel is not None:
+            find_space(self.hypermodel, self.oracle)
 
     def _sample_model(self) -> Any:
         if self.hypermodel is None:
@@ -289,8 +264,14 @@ class DependableTuner(keras_tuner.Tuner):
         metrics = self.oracle.get_trial(trial.trial_id).metrics
         return metrics.exists(self.oracle.objective.name)
 
+    def _try_build(self, hp: Any) -> Any:
+        self._policy = keras.config.dtype_policy()
+        return super()._try_build(hp)
+
     def _build_hypermodel(self, hp: Any) -> Any:
-        # Here, after KerasTuner has cleared Keras' session and its seeds.
+        # KerasTuner has cleared Keras' session, and with it the policy and seeds.
+        if self._policy is not None:
+            keras.config.set_dtype_policy(self._policy)
         if self._next_seed is not None:
             keras.utils.set_random_seed(self._next_seed)
             self._next_seed = None
@@ -300,51 +281,22 @@ class DependableTuner(keras_tuner.Tuner):
         text = f"{self.oracle.seed}/{trial_id}/{execution}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
-    def _load_weights(self, model: Any, trial_id: str, path: str) -> None:
-        if not model.built:
-            model.build_from_config(self._read_build_config(trial_id))
-        # Without its variables the optimizer's state in the file would be skipped.
-        if model.optimizer is not None and not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-        model.load_weights(path)
+    def _load_weights(self, model: Any, trial_id: str, *, last: bool) -> None:
+        path = self._get_build_config_fname(trial_id)
+        with keras_tuner.engine.tuner.maybe_distribute(self.distribution_strategy):
+            weights = self._weights(trial_id)
+            load_weights(
+                model,
+                weights.last if last else weights.best,
+                None if model.built else read_json(path),
+            )
 
-    def _read_build_config(self, trial_id: str) -> Any:
-        return read_json(self._get_build_config_fname(trial_id))
-
-    def _checkpoint(self, trial_id: str, execution: int) -> str:
-        if self.executions_per_trial == 1:
-            return self._get_checkpoint_fname(trial_id)
-        name = f"execution_{execution + 1}.weights.h5"
-        return os.path.join(self.get_trial_dir(trial_id), name)
-
-    def _last_checkpoint(self, trial_id: str, execution: int | None) -> str | None:
-        if not self.continues_trials:
-            return None
-        directory = self.get_trial_dir(trial_id)
-        if execution is None or self.executions_per_trial == 1:
-            return os.path.join(directory, "last.weights.h5")
-        return os.path.join(directory, f"last_{execution + 1}.weights.h5")
-
-    def _keep_execution(self, trial_id: str, chosen: int) -> None:
-        """Leaves the chosen execution's weights as those of the trial."""
-        if self.executions_per_trial == 1:
-            return
-        for execution in range(self.executions_per_trial):
-            moves = {
-                self._checkpoint(trial_id, execution): self._get_checkpoint_fname(
-                    trial_id
-                ),
-                self._last_checkpoint(trial_id, execution): self._last_checkpoint(
-                    trial_id, None
-                ),
-            }
-            for path, kept in moves.items():
-                if path is None or kept is None or not os.path.exists(path):
-                    continue
-                if execution == chosen:
-                    os.replace(path, kept)
-                else:
-                    os.remove(path)
+    def _weights(self, trial_id: str) -> TrialWeights:
+        return TrialWeights(
+            self.get_trial_dir(trial_id),
+            self.executions_per_trial,
+            self.continues_trials,
+        )
 
     def _has_batch_hooks(self) -> bool:
         return any(
@@ -365,11 +317,3 @@ class DependableTuner(keras_tuner.Tuner):
             + ", ".join(f"{count} {status}" for status, count in counts.items())
             + f". {received('project', self.project_dir)}"
         )
-
-
-def _fill_with_defaults(hp: Any) -> None:
-    for each in hp.space:
-        if hp.is_active(each):
-            hp.values.setdefault(each.name, each.default)
-        else:
-            hp.values.pop(each.name, None)

@@ -26,7 +26,10 @@ def build(hp):
         ]
     )
     model.compile(
-        keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"]
+        keras.optimizers.Adam(rate),
+        "binary_crossentropy",
+        metrics=["accuracy"],
+        run_eagerly=True,  # tracing would take a second a training
     )
     return model
 
