@@ -21,8 +21,12 @@ def build(hp):
             keras.layers.Dense(1, "sigmoid"),
         ]
     )
-    loss = "binary_crossentropy"
-    model.compile(keras.optimizers.SGD(rate), loss, metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.SGD(rate),
+        "binary_crossentropy",
+        metrics=["accuracy"],
+        run_eagerly=True,  # tracing would take a second a training
+    )
     return model
 
 

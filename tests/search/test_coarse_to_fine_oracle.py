@@ -166,7 +166,7 @@ def test_stage_without_success_leaves_the_ranges(tmp_path):
 @pytest.mark.parametrize("running", [False, True], ids=["between trials", "within one"])
 def test_resume_at_any_trial_gives_the_same_search(running, tmp_path):
     whole = told(run(make_oracle(tmp_path / "whole"), valley))
-    for stop in (1, 5, 15, 16, 17, 23, 24, 27):
+    for stop in (1, 15, 16, 17, 24):
         directory = tmp_path / f"{stop}"
         oracle = run(make_oracle(directory), valley, trials=stop)
         if running:
