@@ -201,6 +201,12 @@ class DependableOracle(keras_tuner.Oracle):
                 self._failures_in_a_row = 0
             self.stopped_because = None
 
+    def identity(self) -> dict[str, Any]:
+        """What the chief and the workers of one search have in common."""
+        course = self._course()
+        del course["seed"]  # may be drawn, by the chief alone
+        return {"space": self._declared_space, "course": course}
+
     # What is stored.
 
     def declare_space(self) -> None:

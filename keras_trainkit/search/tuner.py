@@ -11,13 +11,18 @@ import keras
 
 from keras_trainkit.arguments import check_choice, check_integer, received
 from keras_trainkit.search.atomic import read_json
+from keras_trainkit.search.chief import serve
 from keras_trainkit.search.declared_space import find_space
+from keras_trainkit.search.edges import warning_lines
 from keras_trainkit.search.engine import keras_tuner
 from keras_trainkit.search.epoch_watch import BatchHooks, EpochWatch
 from keras_trainkit.search.garbage import imports_set_apart
+from keras_trainkit.search.messages import this_place
 from keras_trainkit.search.objective import objective_parts, settle_objective
 from keras_trainkit.search.oracle import DependableOracle, TrialStatus
 from keras_trainkit.search.outcome import Outcome, choose_execution, read_outcome
+from keras_trainkit.search.progress import Progress
+from keras_trainkit.search.remote_oracle import RemoteOracle
 from keras_trainkit.search.trial_record import TrialRecord
 from keras_trainkit.search.weights import TrialWeights, load_weights
 
@@ -56,6 +61,7 @@ class DependableTuner(keras_tuner.Tuner):
 
     # Whether a later trial goes on from the last weights of an earlier one.
     continues_trials = False
+    oracle: Any
 
     def __init__(
         self,
@@ -77,10 +83,14 @@ class DependableTuner(keras_tuner.Tuner):
         self._record: TrialRecord | None = None
         self._verbose: Any = 1
         self._ready = False
+        self._place: Any = this_place()
         # Files and space wait until the tuner is whole; KerasTuner would begin in
         # the middle and print where it reads from.
+        if self._is_worker():
+            settings["overwrite"] = False  # that is the chief's to do
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(oracle, hypermodel, **settings)
+        self.oracle = oracle  # not yet the chief's
         self._ready = True
         check_integer("executions_per_trial", self.executions_per_trial, 1)
         oracle.tuner_course["executions_per_trial"] = self.executions_per_trial
@@ -90,7 +100,7 @@ class DependableTuner(keras_tuner.Tuner):
         )
         oracle.declare_space()
         if os.path.exists(oracle._get_oracle_fname()):
-            self.reload()
+            self.reload()  # does nothing in a worker
 
     # The search.
 
@@ -112,21 +122,70 @@ class DependableTuner(keras_tuner.Tuner):
         self._verbose = verbose
         self._check_validation(fit_args, fit_kwargs)
         self.oracle.resume()
+        failure = (
+            self._search_alone(fit_args, fit_kwargs)
+            if self._place is None
+            else self._answer_workers()
+            if self._place.is_chief
+            else self._work(fit_args, fit_kwargs)
+        )
+        if failure is not None:
+            raise RuntimeError(failure)
+
+    def _search_alone(self, fit_args: Any, fit_kwargs: Any) -> str | None:
+        progress = self._progress()
+        try:
+            self._run_trials(fit_args, fit_kwargs, lambda: progress.update(self.oracle))
+        finally:
+            progress.close()
+        return self.oracle.stopped_because
+
+    def _answer_workers(self) -> str | None:
+        progress = self._progress()
+        self.save()
+        try:
+            return serve(self.oracle, self._place, lambda: progress.update(self.oracle))
+        finally:
+            progress.close()
+
+    def _work(self, fit_args: Any, fit_kwargs: Any) -> str | None:
+        own = self.oracle
+        self.oracle = RemoteOracle(own, self._place)
+        try:
+            with self.oracle.alive():
+                self._run_trials(fit_args, fit_kwargs, lambda: None)
+            return self.oracle.stopped_because
+        finally:
+            # From here on the files say what the chief knew.
+            self.oracle = own
+            if os.path.exists(own._get_oracle_fname()):
+                own.reload()
+
+    def _run_trials(self, fit_args: Any, fit_kwargs: Any, on_change: Any) -> None:
         self.on_search_begin()
         while True:
             self.pre_create_trial()
             trial = self.oracle.create_trial(self.tuner_id)
+            on_change()
             if trial.status == TrialStatus.STOPPED:
                 break
             if trial.status == TrialStatus.IDLE:
-                time.sleep(0.2)
+                time.sleep(0.2)  # another process may bring or leave one
                 continue
             self.on_trial_begin(trial)
             self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
             self.on_trial_end(trial)
+            on_change()
         self.on_search_end()
-        if self.oracle.stopped_because is not None:
-            raise RuntimeError(self.oracle.stopped_because)
+
+    def _progress(self) -> Progress:
+        return Progress(
+            self.oracle.max_trials, show=bool(self._verbose), notes=self._notes
+        )
+
+    def _notes(self) -> list[str]:
+        """What to say beside the progress, each once: ranges that are too narrow."""
+        return warning_lines(self)
 
     def run_trial(self, trial: Any, *fit_args: Any, **fit_kwargs: Any) -> Outcome:
         """Trains a trial's model, once or several times.
