@@ -6,7 +6,7 @@ trials of 4 epochs each), coarse to fine (18 trials of 1, 8 of 3, 3 of 8). Valid
 and test are 30 % of the data each; the test accuracy is that of the model that
 validation chose. Prints a Markdown table over the seeds.
 
-    python benchmarks/search.py --seeds 5
+    python benchmarks/coarse_to_fine.py --seeds 5
 """
 
 import argparse
