@@ -11,7 +11,6 @@ import keras
 
 from keras_trainkit.arguments import check_choice, check_integer, received
 from keras_trainkit.search.atomic import read_json
-from keras_trainkit.search.chief import serve
 from keras_trainkit.search.declared_space import find_space
 from keras_trainkit.search.engine import keras_tuner
 from keras_trainkit.search.epoch_watch import BatchHooks, EpochWatch
@@ -19,8 +18,7 @@ from keras_trainkit.search.messages import this_place
 from keras_trainkit.search.objective import objective_parts, settle_objective
 from keras_trainkit.search.oracle import DependableOracle, TrialStatus
 from keras_trainkit.search.outcome import Outcome, choose_execution, read_outcome
-from keras_trainkit.search.progress import Progress
-from keras_trainkit.search.remote_oracle import RemoteOracle
+from keras_trainkit.search.processes import run_here
 from keras_trainkit.search.trial_record import TrialRecord
 from keras_trainkit.search.weights import TrialWeights, load_weights
 
@@ -119,64 +117,11 @@ class DependableTuner(keras_tuner.Tuner):
         self._verbose = verbose
         self._check_validation(fit_args, fit_kwargs)
         self.oracle.resume()
-        failure = (
-            self._search_alone(fit_args, fit_kwargs)
-            if self._place is None
-            else self._answer_workers()
-            if self._place.is_chief
-            else self._work(fit_args, fit_kwargs)
+        failure = run_here(
+            self, self._place, lambda seen: self._run_trials(fit_args, fit_kwargs, seen)
         )
         if failure is not None:
             raise RuntimeError(failure)
-
-    def _search_alone(self, fit_args: Any, fit_kwargs: Any) -> str | None:
-        progress = self._progress()
-        try:
-            self._run_trials(fit_args, fit_kwargs, lambda: progress.update(self.oracle))
-        finally:
-            progress.close()
-        return self.oracle.stopped_because
-
-    def _answer_workers(self) -> str | None:
-        progress = self._progress()
-        self.save()
-        try:
-            return serve(self.oracle, self._place, lambda: progress.update(self.oracle))
-        finally:
-            progress.close()
-
-    def _work(self, fit_args: Any, fit_kwargs: Any) -> str | None:
-        own = self.oracle
-        self.oracle = RemoteOracle(own, self._place)
-        try:
-            with self.oracle.alive():
-                self._run_trials(fit_args, fit_kwargs, lambda: None)
-            return self.oracle.stopped_because
-        finally:
-            # From here on the files say what the chief knew.
-            self.oracle = own
-            if os.path.exists(own._get_oracle_fname()):
-                own.reload()
-
-    def _run_trials(self, fit_args: Any, fit_kwargs: Any, on_change: Any) -> None:
-        self.on_search_begin()
-        while True:
-            self.pre_create_trial()
-            trial = self.oracle.create_trial(self.tuner_id)
-            on_change()
-            if trial.status == TrialStatus.STOPPED:
-                break
-            if trial.status == TrialStatus.IDLE:
-                time.sleep(0.2)  # another process may bring or leave one
-                continue
-            self.on_trial_begin(trial)
-            self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
-            self.on_trial_end(trial)
-            on_change()
-        self.on_search_end()
-
-    def _progress(self) -> Progress:
-        return Progress(self.oracle.max_trials, show=bool(self._verbose))
 
     def run_trial(self, trial: Any, *fit_args: Any, **fit_kwargs: Any) -> Outcome:
         """Trains a trial's model, once or several times.
@@ -262,6 +207,23 @@ class DependableTuner(keras_tuner.Tuner):
             self.oracle.reload()
 
     # Private steps.
+
+    def _run_trials(self, fit_args: Any, fit_kwargs: Any, seen: Any) -> None:
+        self.on_search_begin()
+        while True:
+            self.pre_create_trial()
+            trial = self.oracle.create_trial(self.tuner_id)
+            seen()
+            if trial.status == TrialStatus.STOPPED:
+                break
+            if trial.status == TrialStatus.IDLE:
+                time.sleep(0.2)  # another process may bring or leave one
+                continue
+            self.on_trial_begin(trial)
+            self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
+            self.on_trial_end(trial)
+            seen()
+        self.on_search_end()
 
     def _populate_initial_space(self) -> None:
         if self._ready and self.hypermodel is not None:
@@ -357,15 +319,8 @@ class DependableTuner(keras_tuner.Tuner):
         )
 
     def _check_any_completed(self) -> None:
-        if self.oracle.get_best_trials(1):
-            return
-        trials = list(self.oracle.trials.values())
-        counts = {
-            status: sum(trial.status == status for trial in trials)
-            for status in (TrialStatus.FAILED, TrialStatus.RUNNING)
-        }
-        raise RuntimeError(
-            "No trial completed yet: "
-            + ", ".join(f"{count} {status}" for status, count in counts.items())
-            + f". {received('project', self.project_dir)}"
-        )
+        if not self.oracle.get_best_trials(1):
+            raise RuntimeError(
+                "No trial completed yet; trials_frame(tuner) says why. "
+                f"{received('project', self.project_dir)}"
+            )

@@ -92,7 +92,7 @@ def test_too_many_failures_end_the_search_and_lose_nothing(tmp_path, data):
     with pytest.raises(RuntimeError, match="2 trials in a row failed") as raised:
         run(tuner, data)
     assert "a mistake in the model" in str(raised.value)
-    with pytest.raises(RuntimeError, match="No trial completed yet: 2 FAILED"):
+    with pytest.raises(RuntimeError, match="No trial completed yet"):
         tuner.get_best_models()
     with pytest.raises(RuntimeError, match="No trial completed"):
         tuner.get_best_hyperparameters()
