@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_trainkit.search.chief import serve
+from keras_trainkit.search.edges import edge_warnings
 from keras_trainkit.search.messages import Place
 from keras_trainkit.search.progress import Progress
 from keras_trainkit.search.remote_oracle import RemoteOracle
@@ -26,7 +27,13 @@ def run_here(tuner: Any, place: Place | None, run_trials: RunTrials) -> str | No
     """
     if place is not None and not place.is_chief:
         return _work(tuner, place, run_trials)
-    progress = Progress(tuner.oracle.max_trials, show=bool(tuner._verbose))
+    progress = Progress(
+        tuner.oracle.max_trials,
+        show=bool(tuner._verbose),
+        warnings=lambda: [
+            f"{finding.what} {finding.advice}" for finding in edge_warnings(tuner)
+        ],
+    )
 
     def show() -> None:
         progress.update(tuner.oracle)

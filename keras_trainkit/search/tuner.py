@@ -14,6 +14,7 @@ from keras_trainkit.search.atomic import read_json
 from keras_trainkit.search.declared_space import find_space
 from keras_trainkit.search.engine import keras_tuner
 from keras_trainkit.search.epoch_watch import BatchHooks, EpochWatch
+from keras_trainkit.search.garbage import imports_set_apart
 from keras_trainkit.search.messages import this_place
 from keras_trainkit.search.objective import objective_parts, settle_objective
 from keras_trainkit.search.oracle import DependableOracle, TrialStatus
@@ -100,6 +101,7 @@ class DependableTuner(keras_tuner.Tuner):
 
     # The search.
 
+    @imports_set_apart()
     def search(self, *fit_args: Any, verbose: Any = 1, **fit_kwargs: Any) -> None:
         """Runs trials until the search is done.
 

@@ -3,15 +3,21 @@
 import keras_tuner
 
 from keras_trainkit.search.bayesian_optimization import BayesianOracle
+from keras_trainkit.search.coarse_to_fine import CoarseToFineOracle
 from keras_trainkit.search.grid_search import GridOracle
 from keras_trainkit.search.hyperband import HyperbandOracle
 from keras_trainkit.search.random_search import RandomOracle
+from keras_trainkit.search.stage import Stage
 
 ORACLES = {
     "random": (RandomOracle, {"max_trials": 6}),
     "bayesian": (BayesianOracle, {"max_trials": 6, "num_initial_points": 4}),
     "hyperband": (HyperbandOracle, {"max_epochs": 3, "factor": 3}),
     "grid": (GridOracle, {"points": 3}),
+    "coarse_to_fine": (
+        CoarseToFineOracle,
+        {"stages": (Stage(5, epochs=1), Stage(3, epochs=2))},
+    ),
 }
 
 
