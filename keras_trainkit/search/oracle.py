@@ -189,6 +189,10 @@ class DependableOracle(keras_tuner.Oracle):
             reverse=self.objective.direction == "max",
         )[:num_trials]
 
+    def count_trials(self) -> int | None:
+        """How many trials the whole search has, `None` if that is not known."""
+        return self.max_trials
+
     def finished(self) -> bool:
         """Whether no trial runs or waits to run again."""
         with self._lock:

@@ -28,7 +28,7 @@ def run_here(tuner: Any, place: Place | None, run_trials: RunTrials) -> str | No
     if place is not None and not place.is_chief:
         return _work(tuner, place, run_trials)
     progress = Progress(
-        tuner.oracle.max_trials,
+        tuner.oracle.count_trials(),
         show=bool(tuner._verbose),
         warnings=lambda: [
             f"{finding.what} {finding.advice}" for finding in edge_warnings(tuner)

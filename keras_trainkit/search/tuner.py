@@ -1,7 +1,6 @@
 """The base of all tuners here: a KerasTuner tuner that one can depend on."""
 
 import contextlib
-import hashlib
 import io
 import os
 import time
@@ -13,12 +12,17 @@ from keras_trainkit.arguments import check_choice, check_integer, received
 from keras_trainkit.search.atomic import read_json
 from keras_trainkit.search.declared_space import find_space
 from keras_trainkit.search.engine import keras_tuner
-from keras_trainkit.search.epoch_watch import BatchHooks, EpochWatch
+from keras_trainkit.search.executions import run_executions
 from keras_trainkit.search.garbage import imports_set_apart
 from keras_trainkit.search.messages import this_place
-from keras_trainkit.search.objective import objective_parts, settle_objective
+from keras_trainkit.search.noise import no_retracing_warnings
+from keras_trainkit.search.objective import (
+    check_measured,
+    objective_parts,
+    settle_objective,
+)
 from keras_trainkit.search.oracle import DependableOracle, TrialStatus
-from keras_trainkit.search.outcome import Outcome, choose_execution, read_outcome
+from keras_trainkit.search.outcome import Outcome, read_outcome
 from keras_trainkit.search.processes import run_here
 from keras_trainkit.search.trial_record import TrialRecord
 from keras_trainkit.search.weights import TrialWeights, load_weights
@@ -92,8 +96,9 @@ class DependableTuner(keras_tuner.Tuner):
         check_integer("executions_per_trial", self.executions_per_trial, 1)
         oracle.tuner_course["executions_per_trial"] = self.executions_per_trial
         self._populate_initial_space()
+        self._sample = self._sample_model()
         settle_objective(
-            oracle.objective, self._sample_model(), only_model=self._plain_training()
+            oracle.objective, self._sample, only_model=self._plain_training()
         )
         oracle.declare_space()
         if os.path.exists(oracle._get_oracle_fname()):
@@ -117,6 +122,8 @@ class DependableTuner(keras_tuner.Tuner):
                 `search` goes on from there when it is called again.
         """
         self._verbose = verbose
+        if self._plain_training() and not fit_kwargs.get("callbacks"):
+            check_measured(self.oracle.objective, self._sample)
         self._check_validation(fit_args, fit_kwargs)
         self.oracle.resume()
         failure = run_here(
@@ -131,33 +138,7 @@ class DependableTuner(keras_tuner.Tuner):
         Returns:
             The metrics of the execution that stands for the trial.
         """
-        callbacks = fit_kwargs.pop("callbacks", None) or []
-        fit_kwargs["verbose"] = 2 if self._verbose == 2 else 0
-        weights = self._weights(trial.trial_id)
-        outcomes = []
-        for execution in range(self.executions_per_trial):
-            copies = self._deepcopy_callbacks(callbacks)
-            if any(type(copy).__name__ == "TensorBoard" for copy in copies):
-                self._configure_tensorboard_dir(copies, trial, execution)
-            copies.append(
-                EpochWatch(
-                    self,
-                    trial,
-                    execution,
-                    self._record,
-                    *weights.of_execution(execution),
-                )
-            )
-            if self._has_batch_hooks():
-                copies.append(BatchHooks(self, trial))
-            self._next_seed = self._training_seed(trial.trial_id, execution)
-            results = self._build_and_fit_model(
-                trial, *fit_args, callbacks=copies, **fit_kwargs
-            )
-            outcomes.append(read_outcome(results, self.oracle.objective))
-        chosen = choose_execution(outcomes, self.oracle.objective)
-        weights.keep(chosen)
-        return outcomes[chosen]
+        return run_executions(self, trial, fit_args, fit_kwargs)
 
     def on_trial_end(self, trial: Any) -> None:
         """Books the trial, which stores the project."""
@@ -212,12 +193,17 @@ class DependableTuner(keras_tuner.Tuner):
 
     def _run_trials(self, fit_args: Any, fit_kwargs: Any, seen: Any) -> None:
         self.on_search_begin()
+        with no_retracing_warnings():
+            self._run_each(fit_args, fit_kwargs, seen)
+        self.on_search_end()
+
+    def _run_each(self, fit_args: Any, fit_kwargs: Any, seen: Any) -> None:
         while True:
             self.pre_create_trial()
             trial = self.oracle.create_trial(self.tuner_id)
             seen()
             if trial.status == TrialStatus.STOPPED:
-                break
+                return
             if trial.status == TrialStatus.IDLE:
                 time.sleep(0.2)  # another process may bring or leave one
                 continue
@@ -225,7 +211,6 @@ class DependableTuner(keras_tuner.Tuner):
             self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
             self.on_trial_end(trial)
             seen()
-        self.on_search_end()
 
     def _populate_initial_space(self) -> None:
         if self._ready and self.hypermodel is not None:
@@ -293,10 +278,6 @@ class DependableTuner(keras_tuner.Tuner):
             self._next_seed = None
         return super()._build_hypermodel(hp)
 
-    def _training_seed(self, trial_id: str, execution: int) -> int:
-        text = f"{self.oracle.seed}/{trial_id}/{execution}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
-
     def _load_weights(self, model: Any, trial_id: str, *, last: bool) -> None:
         path = self._get_build_config_fname(trial_id)
         with keras_tuner.engine.tuner.maybe_distribute(self.distribution_strategy):
@@ -312,12 +293,6 @@ class DependableTuner(keras_tuner.Tuner):
             self.get_trial_dir(trial_id),
             self.executions_per_trial,
             self.continues_trials,
-        )
-
-    def _has_batch_hooks(self) -> bool:
-        return any(
-            getattr(type(self), name) is not getattr(keras_tuner.Tuner, name)
-            for name in ("on_batch_begin", "on_batch_end")
         )
 
     def _check_any_completed(self) -> None:
