@@ -1,99 +1,123 @@
-"""What log space and stages are worth: best validation score for equal epochs.
+"""Compares searches with KerasTuner's: what a trial costs, where proposals go.
 
-Digits of scikit-learn, a small MLP, learning rate 1e-6 to 10 and l2 1e-7 to 1. Three
-searches of 64 to 66 epochs in all: random in linear space, random in log space (16
-trials of 4 epochs each), coarse to fine (18 trials of 1, 8 of 3, 3 of 8). Validation
-and test are 30 % of the data each; the test accuracy is that of the model that
-validation chose. Prints a Markdown table over the seeds.
-
-    python benchmarks/search.py --seeds 5
+The cost is process CPU time a trial, rounds interleaved, ratios of one run. The
+proposals are those of a Bayesian search for a rate whose best value is 1e-3 and that
+diverges above 0.1, where the score is infinite.
+Usage: python benchmarks/search.py [--rounds 3] [--trials 12] [--proposals 20]
 """
 
 import argparse
+import contextlib
+import io
+import math
+import os
 import tempfile
 import time
+import warnings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import keras_tuner
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
-import keras_trainkit as tk
+from keras_trainkit import search
 
-STAGES = [
-    tk.search.Stage(18, epochs=1),
-    tk.search.Stage(8, epochs=3),
-    tk.search.Stage(3, epochs=8),
-]
-TRIALS, EPOCHS = 16, 4
+warnings.filterwarnings("ignore")
 
 
-def builder(logarithmic):
-    def build(hp):
-        if logarithmic:
-            rate = tk.search.log_uniform(hp, "learning_rate", 1e-6, 1e1)
-            l2 = tk.search.log_uniform(hp, "l2", 1e-7, 1e0)
-        else:
-            rate = hp.Float("learning_rate", 1e-6, 1e1)
-            l2 = hp.Float("l2", 1e-7, 1e0)
-        penalty = keras.regularizers.L2(l2)
-        model = keras.Sequential(
-            [
-                keras.Input((64,)),
-                keras.layers.Dense(64, activation="relu", kernel_regularizer=penalty),
-                keras.layers.Dense(10, kernel_regularizer=penalty),
-            ]
-        )
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.SGD(rate, 0.9), loss, metrics=["accuracy"])
-        return model
-
-    return build
+def build(hp):
+    rate = hp.Float("rate", 1e-5, 1e-1, sampling="log")
+    layers = [keras.Input((64,)), keras.layers.Dense(64, "relu")]
+    model = keras.Sequential([*layers, keras.layers.Dense(10, "softmax")])
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    return model
 
 
-def searched(kind, seed, data, directory):
-    x, xv, xt, y, yv, yt = data
-    place = {"directory": directory, "project_name": f"{kind} {seed}", "seed": seed}
-    fit = {"validation_data": (xv, yv), "batch_size": 64, "verbose": 0}
-    if kind == "coarse to fine":
-        tuner = tk.search.CoarseToFine(builder(True), "val_accuracy", STAGES, **place)
-        tuner.search(x, y, **fit)
-    else:
-        build = builder(kind == "random, log space")
-        tuner = tk.search.RandomSearch(
-            build,
-            "val_accuracy",
-            TRIALS,
-            max_consecutive_failed_trials=TRIALS + 1,
-            **place,
-        )
-        tuner.search(x, y, epochs=EPOCHS, **fit)
-    frame = tk.search.trials_frame(tuner)
-    test = tuner.get_best_models()[0].evaluate(xt, yt, verbose=0)[1]
-    return frame["score"].max(), test
+def training(tuner_class, trials):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(512, 64)).astype("float32")
+    y = generator.integers(0, 10, 512)
+
+    def run(directory):
+        objective = keras_tuner.Objective("val_loss", "min")
+        settings = {"max_trials": trials, "seed": 1, "directory": directory}
+        tuner = tuner_class(build, objective, **settings)
+        tuner.search(x, y, epochs=3, validation_split=0.25, verbose=0)
+
+    return run
+
+
+def nothing(tuner_class, trials):
+    class Nothing(tuner_class):
+        def run_trial(self, trial, *args, **kwargs):
+            return trial.hyperparameters.Float("x", 0.0, 1.0)
+
+    def run(directory):
+        Nothing(max_trials=trials, seed=1, directory=directory).search(verbose=0)
+
+    return run
+
+
+def seconds(run):
+    with tempfile.TemporaryDirectory() as directory:
+        began = time.process_time()
+        with contextlib.redirect_stdout(io.StringIO()):
+            run(directory)
+        return time.process_time() - began
+
+
+def proposed(tuner_class, count, seed):
+    class Rate(tuner_class):
+        def run_trial(self, trial, *args, **kwargs):
+            rate = trial.hyperparameters.Float("rate", 1e-6, 1e1, sampling="log")
+            if rate > 0.1:
+                return float("inf")
+            return (math.log10(rate) + 3) ** 2 + 0.1
+
+    with tempfile.TemporaryDirectory() as directory:
+        settings = {"num_initial_points": 6, "max_consecutive_failed_trials": 99}
+        tuner = Rate(max_trials=6 + count, seed=seed, directory=directory, **settings)
+        with contextlib.redirect_stdout(io.StringIO()):
+            tuner.search(verbose=0)
+        rates = [
+            trial.hyperparameters["rate"] for trial in tuner.oracle.trials.values()
+        ][-count:]
+    return sum(rate > 0.1 for rate in rates), min(
+        abs(math.log10(rate) + 3) for rate in rates
+    )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
-    seeds = range(parser.parse_args().seeds)
-    x, y = load_digits(return_X_y=True)
-    x, xt, y, yt = train_test_split(x / 16, y, test_size=0.3, random_state=0)
-    x, xv, y, yv = train_test_split(x, y, test_size=3 / 7, random_state=0)
-    print("| search | validation, mean | worst seed | test, mean | CPU s |")
-    print("|---|---|---|---|---|")
-    for kind in ("random, linear space", "random, log space", "coarse to fine"):
-        begin = time.process_time()
-        with tempfile.TemporaryDirectory() as directory:
-            data = (x, xv, xt, y, yv, yt)
-            found = [searched(kind, seed, data, directory) for seed in seeds]
-        seconds = (time.process_time() - begin) / len(seeds)
-        best, test = np.array(found).T
-        print(
-            f"| {kind} | {best.mean():.3f} | {best.min():.3f} | {test.mean():.3f} "
-            f"| {seconds:.0f} |",
-            flush=True,
-        )
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--proposals", type=int, default=20)
+    parsed = parser.parse_args()
+    peers = {
+        "KerasTuner": keras_tuner.RandomSearch,
+        "keras_trainkit": search.RandomSearch,
+    }
+    print("| CPU ms a trial | KerasTuner | keras_trainkit | ratio |\n|---|---|---|---|")
+    for name, case, trials in (
+        ("small training, 3 epochs", training, parsed.trials),
+        ("no training at all", nothing, 10 * parsed.trials),
+    ):
+        times = {peer: [] for peer in peers}
+        for _ in range(parsed.rounds):
+            for peer, tuner_class in peers.items():
+                times[peer].append(seconds(case(tuner_class, trials)))
+        theirs, ours = (1e3 * float(np.median(times[peer])) / trials for peer in peers)
+        print(f"| {name} | {theirs:.1f} | {ours:.1f} | {ours / theirs:.2f} |")
+    print(f"\n| Bayesian search, {parsed.proposals} proposals | diverge | nearest |")
+    print("|---|---|---|")
+    for name, tuner_class in (
+        ("KerasTuner", keras_tuner.BayesianOptimization),
+        ("keras_trainkit", search.BayesianOptimization),
+    ):
+        for seed in (1, 2):
+            bad, near = proposed(tuner_class, parsed.proposals, seed)
+            print(f"| {name}, seed {seed} | {bad} | {near:.2f} decades |", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import time
+import traceback
 from typing import Any
 
 import keras
@@ -249,7 +250,14 @@ class DependableTuner(keras_tuner.Tuner):
             {"hyperparameters": dict(trial.hyperparameters.values)},
         )
         try:
-            super()._try_run_and_update_trial(trial, *args, **kwargs)
+            self._run_and_update_trial(trial, *args, **kwargs)
+            trial.status = TrialStatus.COMPLETED
+        except keras_tuner.errors.FatalError:
+            raise
+        except keras_tuner.errors.FailedTrialError as error:
+            trial.status, trial.message = TrialStatus.FAILED, str(error)
+        except Exception:
+            trial.status, trial.message = TrialStatus.INVALID, traceback.format_exc()
         finally:
             self._record.finish(status=trial.status)
             self._record = None
