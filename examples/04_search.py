@@ -77,13 +77,13 @@ def main():
         rate, l2 = rows.set_index("hyperparameter").loc[["learning_rate", "l2"]].iloc
         color = f"C{stage - 1}"
         size = (rate.high - rate.low, l2.high - l2.low)
-        words = f"stage {stage}, {rate.epochs} epochs"
+        words = f"stage {stage}, epochs: {rate.epochs}"
         box = {"fill": False, "edgecolor": color, "linewidth": 2, "label": words}
         axes.add_patch(patches.Rectangle((rate.low, l2.low), *size, **box))
     dots = axes.scatter(frame.learning_rate, frame.l2, c=frame.score, cmap="viridis")
     axes.loglog()
     axes.set(xlabel="learning rate", ylabel="l2", title="from coarse to fine")
-    axes.legend(loc="lower left")
+    figure.legend(loc="outside lower center", ncols=3)
     figure.colorbar(dots, label="validation accuracy")
     figure.savefig(arguments.out / "search.png")
 

@@ -236,7 +236,6 @@ class CoarseToFine(DependableTuner):
         self.folds = folds
         self._parts: Folds | None = None
         self._outcomes: list[Outcome] = []
-        self._told = 0
         oracle = CoarseToFineOracle(
             check_stages(stages),
             folds=folds,
@@ -304,25 +303,19 @@ class CoarseToFine(DependableTuner):
                 + received("epochs", fit_kwargs["epochs"])
             )
         if self.folds is not None:
-            self._parts = Folds(fit_args, fit_kwargs, self.folds, self.oracle.seed)
+            self._parts = Folds(fit_args, fit_kwargs, self.folds)
         super().search(*fit_args, verbose=verbose, **fit_kwargs)
 
     def run_trial(self, trial: Any, *fit_args: Any, **fit_kwargs: Any) -> Outcome:
         """Trains for the epochs of the trial's stage, on each fold if there are."""
         fit_kwargs["epochs"] = trial.hyperparameters.values[EPOCHS]
         self._outcomes = []
+        if self._parts is not None:
+            self._parts.deal(self.oracle.seed)  # of the chief, if there is one
         outcome = super().run_trial(trial, *fit_args, **fit_kwargs)
         if self._parts is None:
             return outcome
         return fold_outcome(self._outcomes, self.oracle.objective)
-
-    def on_trial_begin(self, trial: Any) -> None:
-        """Tells the ranges when a stage begins."""
-        stage = trial.hyperparameters.values.get(STAGE, 1)
-        if self._verbose and stage != self._told and not self._is_worker():
-            self._told = stage
-            print(self._stage_text(stage - 1), flush=True)
-        super().on_trial_begin(trial)
 
     def _build_and_fit_model(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         if self._parts is None:
@@ -341,6 +334,11 @@ class CoarseToFine(DependableTuner):
     def _check_validation(self, fit_args: Any, fit_kwargs: Any) -> None:
         if self.folds is None:
             super()._check_validation(fit_args, fit_kwargs)
+
+    def _notes(self) -> list[str]:
+        stage = len(self.oracle.stage_spaces) - 1
+        ranges = [self._stage_text(stage)] if stage >= 0 else []
+        return [*ranges, *super()._notes()]
 
     def _stage_text(self, number: int) -> str:
         stage = self.oracle.stages[number]

@@ -125,6 +125,15 @@ def edge_warnings(tuner: "Tuner", *, chance: float = 0.05) -> list[Finding]:
     return sorted(found, key=lambda finding: -finding.confidence)
 
 
+def warning_lines(tuner: "Tuner") -> list[str]:
+    """The present warnings in one line each, without hints."""
+    return [
+        f"{finding.what} {finding.advice}"
+        for finding in edge_warnings(tuner)
+        if finding.severity == "warning"
+    ]
+
+
 def present_space(oracle: Any) -> tuple[list["HyperParameter"], list["Trial"]]:
     """The ranges that trials are drawn from now, and the trials drawn from them."""
     if hasattr(oracle, "present_stage"):  # a search in stages

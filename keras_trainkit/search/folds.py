@@ -19,7 +19,6 @@ class Folds:
         fit_args: Positional arguments of `fit`; only `x` and `y`.
         fit_kwargs: Named arguments of `fit`.
         folds: Number of parts, int >= 2.
-        seed: Seed of the order in which rows are dealt.
 
     Raises:
         ValueError: If the data are no arrays of one length or come with validation
@@ -31,7 +30,6 @@ class Folds:
         fit_args: Sequence[Any],
         fit_kwargs: Mapping[str, Any],
         folds: int,
-        seed: int,
     ) -> None:
         for name in ("validation_data", "validation_split"):
             if fit_kwargs.get(name):
@@ -58,8 +56,13 @@ class Folds:
                 f"`x` and `y` must be arrays of one length, {folds} rows at least. "
                 + received("lengths", lengths)
             )
-        order = np.random.default_rng(seed).permutation(lengths[0])
-        self._parts = [np.sort(part) for part in np.array_split(order, folds)]
+        self._count, self._length = folds, lengths[0]
+        self.deal(0)
+
+    def deal(self, seed: int) -> None:
+        """Deals the rows to the parts, always alike for the same seed."""
+        order = np.random.default_rng(seed).permutation(self._length)
+        self._parts = [np.sort(part) for part in np.array_split(order, self._count)]
 
     def fit_arguments(
         self, fold: int, fit_kwargs: Mapping[str, Any]

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_trainkit.search.chief import serve
-from keras_trainkit.search.edges import edge_warnings
 from keras_trainkit.search.messages import Place
 from keras_trainkit.search.progress import Progress
 from keras_trainkit.search.remote_oracle import RemoteOracle
@@ -30,9 +29,7 @@ def run_here(tuner: Any, place: Place | None, run_trials: RunTrials) -> str | No
     progress = Progress(
         tuner.oracle.count_trials(),
         show=bool(tuner._verbose),
-        warnings=lambda: [
-            f"{finding.what} {finding.advice}" for finding in edge_warnings(tuner)
-        ],
+        notes=tuner._notes,
     )
 
     def show() -> None:

@@ -17,7 +17,7 @@ class Progress:
     Args:
         total: Trials of the whole search, `None` if it is not known.
         show: Whether to print at all.
-        warnings: Gives the warnings to show beside, e.g. of ranges too narrow.
+        notes: Gives what else to say, each once, e.g. which ranges are too narrow.
         stream: Where to print; standard output if `None`.
         clock: Gives the time in seconds.
     """
@@ -27,13 +27,13 @@ class Progress:
         total: int | None,
         *,
         show: bool = True,
-        warnings: Callable[[], Sequence[str]] = tuple,
+        notes: Callable[[], Sequence[str]] = tuple,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total = total
         self._show = show
-        self._warnings = warnings
+        self._notes = notes
         self._stream = stream or sys.stdout
         self._on_terminal = self._stream.isatty()
         self._clock = clock
@@ -56,8 +56,7 @@ class Progress:
         for trial_id in oracle.end_order[self._shown[0] if self._shown else done :]:
             self._tell_failure(oracle.trials[trial_id])
         self._shown = done, running
-        if ended:
-            self._warn()
+        self._note()
         if self._on_terminal:
             self._redraw(self._bar(done) + self._words(oracle, done, running))
         elif ended:
@@ -106,16 +105,16 @@ class Progress:
         if trial.status == TrialStatus.FAILED:
             self._line(f"Trial {trial.trial_id} failed. {last_line(trial.message)}")
 
-    def _warn(self) -> None:
-        for warning in self._warnings():
-            if warning not in self._told:
-                self._told.add(warning)
-                self._line(warning)
+    def _note(self) -> None:
+        for note in self._notes():
+            if note not in self._told:
+                self._told.add(note)
+                self._line(note)
 
     def _line(self, text: str) -> None:
         if self._on_terminal:
-            self._redraw(text)
-            text = ""
+            self._redraw("")
+            text = f"\r{text}"
         self._stream.write(f"{text}\n")
         self._stream.flush()
 

@@ -12,6 +12,7 @@ import keras
 from keras_trainkit.arguments import check_choice, check_integer, received
 from keras_trainkit.search.atomic import read_json
 from keras_trainkit.search.declared_space import find_space
+from keras_trainkit.search.edges import warning_lines
 from keras_trainkit.search.engine import keras_tuner
 from keras_trainkit.search.executions import run_executions
 from keras_trainkit.search.garbage import imports_set_apart
@@ -212,6 +213,10 @@ class DependableTuner(keras_tuner.Tuner):
             self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
             self.on_trial_end(trial)
             seen()
+
+    def _notes(self) -> list[str]:
+        """What to say beside the progress, each once: ranges that are too narrow."""
+        return warning_lines(self)
 
     def _populate_initial_space(self) -> None:
         if self._ready and self.hypermodel is not None:

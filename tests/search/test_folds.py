@@ -10,7 +10,7 @@ from keras_trainkit.search.outcome import Outcome
 
 def test_every_row_validates_once_and_never_trains_then():
     x = np.arange(23)
-    folds = Folds((x, x * 2), {}, 5, seed=0)
+    folds = Folds((x, x * 2), {}, 5)
     validated = []
     for fold in range(5):
         args, kwargs = folds.fit_arguments(fold, {"batch_size": 4, "x": x})
@@ -28,7 +28,7 @@ def test_every_row_validates_once_and_never_trains_then():
 def test_folds_take_nested_data_and_weights():
     x = {"a": tf.range(6), "b": np.zeros((6, 2))}
     y = [pandas.Series(range(6)), np.ones(6)]
-    folds = Folds((x,), {"y": y, "sample_weight": np.arange(6)}, 2, seed=1)
+    folds = Folds((x,), {"y": y, "sample_weight": np.arange(6)}, 2)
     _, kwargs = folds.fit_arguments(0, {})
     assert kwargs["x"]["b"].shape == (3, 2)
     np.testing.assert_array_equal(kwargs["sample_weight"], kwargs["x"]["a"])
@@ -39,10 +39,12 @@ def test_folds_take_nested_data_and_weights():
 
 def test_seed_decides_the_folds():
     x = np.arange(40)
-    first, same, other = (
-        Folds((x,), {}, 4, seed).fit_arguments(0, {})[1]["x"].tolist()
-        for seed in (0, 0, 1)
-    )
+    folds = Folds((x,), {}, 4)
+    parts = []
+    for seed in (0, 0, 1):
+        folds.deal(seed)
+        parts.append(folds.fit_arguments(0, {})[1]["x"].tolist())
+    first, same, other = parts
     assert first == same
     assert first != other
 
@@ -73,4 +75,4 @@ def test_fold_outcome_is_the_mean_with_each_fold_beside_it():
 )
 def test_folds_name_a_bad_argument(args, kwargs, message):
     with pytest.raises(ValueError, match=message):
-        Folds(args, kwargs, 2, seed=0)
+        Folds(args, kwargs, 2)

@@ -63,7 +63,7 @@ def test_nothing_is_shown_when_nothing_is_wanted(tmp_path):
 
 
 def test_each_warning_is_told_once(tmp_path):
-    text = shown(tmp_path, io.StringIO(), warnings=lambda: ["rate: go lower"])
+    text = shown(tmp_path, io.StringIO(), notes=lambda: ["rate: go lower"])
     assert text.count("rate: go lower\n") == 1
 
 
