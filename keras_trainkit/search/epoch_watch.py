@@ -48,8 +48,9 @@ class EpochWatch(keras.callbacks.Callback):
         logs = logs or {}
         numbers = {name: float(value) for name, value in logs.items()}
         if self._record is not None:
-            steps = getattr(self.model.optimizer, "iterations", epoch + 1)
-            self._record.add_epoch(self._execution, epoch, int(steps) - 1, numbers)
+            self._record.add_epoch(
+                self._execution, epoch, self._last_step(epoch), numbers
+            )
         if not self._objective.has_value(numbers):
             self._save(self._best_path)  # `fit` computes the objective afterwards
         else:
@@ -66,6 +67,10 @@ class EpochWatch(keras.callbacks.Callback):
         """Saves the last weights for a training that goes on later."""
         if self._last_path is not None:
             self._save(self._last_path)
+
+    def _last_step(self, epoch: int) -> int:
+        iterations = getattr(self.model.optimizer, "iterations", None)
+        return epoch if iterations is None else int(iterations.numpy()) - 1
 
     def _save(self, path: str) -> None:
         self.model.save_weights(path)

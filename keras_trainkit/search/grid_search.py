@@ -1,5 +1,6 @@
 """Grid search: every combination, in order."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,8 @@ from keras_trainkit.arguments import check_integer
 from keras_trainkit.search.objective import read_objective
 from keras_trainkit.search.oracle import DependableOracle, TrialStatus
 from keras_trainkit.search.tuner import DependableTuner
+
+_MOST_COUNTED = 10_000
 
 
 class GridOracle(DependableOracle):
@@ -40,6 +43,14 @@ class GridOracle(DependableOracle):
             self._walk = None
             return {"status": TrialStatus.IDLE, "values": None}
         return {"status": TrialStatus.STOPPED, "values": None}
+
+    def count_trials(self) -> int | None:
+        """The combinations as far as they are known, at most `max_trials`."""
+        most = self.max_trials or _MOST_COUNTED
+        count = sum(1 for _ in itertools.islice(self._combinations({}, 0), most + 1))
+        if count <= most:
+            return count
+        return self.max_trials
 
     def _combinations(
         self, chosen: dict[str, Any], place: int

@@ -13,6 +13,15 @@ class HyperbandOracle(DependableOracle, keras_tuner.oracles.HyperbandOracle):
 
     course = ("max_epochs", "factor", "hyperband_iterations")
 
+    def count_trials(self) -> int | None:
+        """The trials of all rounds, if none fails."""
+        trials = sum(
+            self._get_size(bracket, place)
+            for bracket in range(self._get_num_brackets())
+            for place in range(self._get_num_rounds(bracket))
+        )
+        return int(self.hyperband_iterations * trials)
+
 
 class Hyperband(DependableTuner):
     """Starts many trainings, stops most of them early and lets the best go on.

@@ -1,5 +1,6 @@
 """Runs a search script as one chief and several workers on this machine."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from keras_trainkit.arguments import received
@@ -53,15 +54,21 @@ def launch(
         for number in range(workers)
     ]
     everyone = [chief, *crew]
+    interrupted = False
     try:
-        _watch(chief, crew, place)
+        with _as_interrupt(signal.SIGTERM):
+            _watch(chief, crew, place)
     except KeyboardInterrupt:
+        interrupted = True
         for process in everyone:
             process.send(signal.SIGINT)
-        raise
     finally:
         for process in everyone:
             process.end()
+    if interrupted:
+        raise ChildProcessError(
+            "The search was interrupted. The same command goes on from what is stored."
+        )
     fallen = [f"{process.name} {process.told}" for process in crew if process.status]
     told = f" ({', '.join(fallen)})" if fallen else ""
     if chief.status:
@@ -70,6 +77,19 @@ def launch(
             "goes on from what is stored."
         )
     return f"The search is done{told}."
+
+
+@contextlib.contextmanager
+def _as_interrupt(number: int) -> Iterator[None]:
+    """Takes a signal for Ctrl-C, so that no process is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 class _Process:

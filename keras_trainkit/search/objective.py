@@ -56,7 +56,7 @@ def settle_objective(objective: Any, model: Any, *, only_model: bool) -> None:
         objective: What the oracle holds, with directions that may be `None`;
             changed in place.
         model: A compiled model of the search, `None` if there is none to look at.
-        only_model: Whether all values come from the model's own `fit`, so that a
+        only_model: Whether the values come from the model's own `fit`, so that a
             name it does not measure is a mistake.
 
     Raises:
@@ -64,16 +64,27 @@ def settle_objective(objective: Any, model: Any, *, only_model: bool) -> None:
     """
     parts = objective_parts(objective)
     measured = {} if model is None else measured_directions(model)
+    only_model = only_model and _reports_plainly(model)
     for part in parts:
-        name = part.name.removeprefix("val_")
         if part.direction is None:
             part.direction = _direction(part.name, measured, only_model)
-        elif only_model and measured and name not in measured:
-            raise ValueError(_unknown(part.name, measured))
     if hasattr(objective, "name_to_direction"):
         objective.name_to_direction.update(
             {part.name: part.direction for part in parts}
         )
+
+
+def check_measured(objective: Any, model: Any) -> None:
+    """Raises a `ValueError` if the model's own `fit` cannot report the objective.
+
+    To be asked only where no callback may add a value of its own.
+    """
+    if model is None or not _reports_plainly(model):
+        return
+    measured = measured_directions(model)
+    for part in objective_parts(objective):
+        if part.name.removeprefix("val_") not in measured:
+            raise ValueError(_unknown(part.name, measured))
 
 
 def objective_parts(objective: Any) -> list[Any]:
@@ -113,6 +124,14 @@ def _direction(name: str, measured: dict[str, str | None], only_model: bool) -> 
             f"{received('objective', name)}"
         )
     return direction
+
+
+def _reports_plainly(model: Any) -> bool:
+    """Whether a model reports its losses and metrics and nothing else."""
+    steps = ("train_step", "test_step", "compute_metrics", "get_metrics_result", "fit")
+    return model is not None and all(
+        getattr(type(model), name) is getattr(keras.Model, name) for name in steps
+    )
 
 
 def _unknown(name: str, measured: Iterable[str]) -> str:

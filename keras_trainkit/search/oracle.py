@@ -64,6 +64,10 @@ class DependableOracle(keras_tuner.Oracle):
         on_changed_space: str = "error",
         **settings: Any,
     ) -> None:
+        if seed is not None:
+            seed = check_integer("seed", seed, 0)
+        if settings.get("max_trials") is not None:
+            check_integer("max_trials", settings["max_trials"], 1)
         super().__init__(
             seed=seed,
             max_consecutive_failed_trials=check_integer(
@@ -76,7 +80,7 @@ class DependableOracle(keras_tuner.Oracle):
         )
         self._given_seed = seed
         if seed is not None:  # KerasTuner takes 0 for none
-            self.seed = self._seed_state = check_integer("seed", seed, 0)
+            self.seed = self._seed_state = seed
         self._lock = threading.RLock()
         self._failures_in_a_row = 0
         self._losses: dict[str, int] = {}
@@ -188,6 +192,10 @@ class DependableOracle(keras_tuner.Oracle):
             key=lambda trial: trial.score,
             reverse=self.objective.direction == "max",
         )[:num_trials]
+
+    def count_trials(self) -> int | None:
+        """How many trials the whole search has, `None` if that is not known."""
+        return self.max_trials
 
     def finished(self) -> bool:
         """Whether no trial runs or waits to run again."""

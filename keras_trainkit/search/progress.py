@@ -53,6 +53,8 @@ class Progress:
         if self._shown == (done, running):
             return
         ended = self._shown is not None and self._shown[0] != done
+        for trial_id in oracle.end_order[self._shown[0] if self._shown else done :]:
+            self._tell_failure(oracle.trials[trial_id])
         self._shown = done, running
         self._note()
         if self._on_terminal:
@@ -99,6 +101,10 @@ class Progress:
         filled = min(_BAR, _BAR * done // self._total)
         return f"[{'#' * filled}{'-' * (_BAR - filled)}] "
 
+    def _tell_failure(self, trial: Any) -> None:
+        if trial.status == TrialStatus.FAILED:
+            self._line(f"Trial {trial.trial_id} failed. {last_line(trial.message)}")
+
     def _note(self) -> None:
         for note in self._notes():
             if note not in self._told:
@@ -116,6 +122,12 @@ class Progress:
         width = shutil.get_terminal_size().columns - 1
         self._stream.write(f"\r{text[:width]:<{width}}")
         self._stream.flush()
+
+
+def last_line(message: str | None) -> str:
+    """The line of a traceback that says what went wrong."""
+    lines = (message or "").strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 def told_time(seconds: float) -> str:

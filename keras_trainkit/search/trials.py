@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from keras_trainkit.arguments import received
 from keras_trainkit.search.atomic import read_json
 from keras_trainkit.search.oracle import Trial
+from keras_trainkit.search.progress import last_line
 from keras_trainkit.search.trial_record import read_trial_record
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _row(trial: Any, directory: str) -> dict[str, dict[str, Any]]:
         "score": float("nan") if trial.score is None else float(trial.score),
         "best_epoch": None if trial.score is None else trial.best_step,
         "seconds": metadata.get("seconds", float("nan")),
-        "failure": _last_line(trial.message),
+        "failure": last_line(trial.message) or None,
         "history": executions[0] if executions else {},
         "executions": executions,
     }
@@ -115,8 +116,3 @@ def _stored_trials(directory: str) -> list[tuple[Any, str]]:
         if trial.trial_id in known:
             found.append((trial, os.path.dirname(file)))
     return found
-
-
-def _last_line(message: str | None) -> str | None:
-    lines = (message or "").strip().splitlines()
-    return lines[-1] if lines else None

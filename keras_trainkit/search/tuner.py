@@ -1,28 +1,31 @@
 """The base of all tuners here: a KerasTuner tuner that one can depend on."""
 
 import contextlib
-import hashlib
 import io
 import os
 import time
+import traceback
 from typing import Any
 
 import keras
 
 from keras_trainkit.arguments import check_choice, check_integer, received
 from keras_trainkit.search.atomic import read_json
-from keras_trainkit.search.chief import serve
 from keras_trainkit.search.declared_space import find_space
 from keras_trainkit.search.edges import warning_lines
 from keras_trainkit.search.engine import keras_tuner
-from keras_trainkit.search.epoch_watch import BatchHooks, EpochWatch
+from keras_trainkit.search.executions import run_executions
 from keras_trainkit.search.garbage import imports_set_apart
 from keras_trainkit.search.messages import this_place
-from keras_trainkit.search.objective import objective_parts, settle_objective
+from keras_trainkit.search.noise import no_retracing_warnings
+from keras_trainkit.search.objective import (
+    check_measured,
+    objective_parts,
+    settle_objective,
+)
 from keras_trainkit.search.oracle import DependableOracle, TrialStatus
-from keras_trainkit.search.outcome import Outcome, choose_execution, read_outcome
-from keras_trainkit.search.progress import Progress
-from keras_trainkit.search.remote_oracle import RemoteOracle
+from keras_trainkit.search.outcome import Outcome, read_outcome
+from keras_trainkit.search.processes import run_here
 from keras_trainkit.search.trial_record import TrialRecord
 from keras_trainkit.search.weights import TrialWeights, load_weights
 
@@ -95,8 +98,9 @@ class DependableTuner(keras_tuner.Tuner):
         check_integer("executions_per_trial", self.executions_per_trial, 1)
         oracle.tuner_course["executions_per_trial"] = self.executions_per_trial
         self._populate_initial_space()
+        self._sample = self._sample_model()
         settle_objective(
-            oracle.objective, self._sample_model(), only_model=self._plain_training()
+            oracle.objective, self._sample, only_model=self._plain_training()
         )
         oracle.declare_space()
         if os.path.exists(oracle._get_oracle_fname()):
@@ -120,72 +124,15 @@ class DependableTuner(keras_tuner.Tuner):
                 `search` goes on from there when it is called again.
         """
         self._verbose = verbose
+        if self._plain_training() and not fit_kwargs.get("callbacks"):
+            check_measured(self.oracle.objective, self._sample)
         self._check_validation(fit_args, fit_kwargs)
         self.oracle.resume()
-        failure = (
-            self._search_alone(fit_args, fit_kwargs)
-            if self._place is None
-            else self._answer_workers()
-            if self._place.is_chief
-            else self._work(fit_args, fit_kwargs)
+        failure = run_here(
+            self, self._place, lambda seen: self._run_trials(fit_args, fit_kwargs, seen)
         )
         if failure is not None:
             raise RuntimeError(failure)
-
-    def _search_alone(self, fit_args: Any, fit_kwargs: Any) -> str | None:
-        progress = self._progress()
-        try:
-            self._run_trials(fit_args, fit_kwargs, lambda: progress.update(self.oracle))
-        finally:
-            progress.close()
-        return self.oracle.stopped_because
-
-    def _answer_workers(self) -> str | None:
-        progress = self._progress()
-        self.save()
-        try:
-            return serve(self.oracle, self._place, lambda: progress.update(self.oracle))
-        finally:
-            progress.close()
-
-    def _work(self, fit_args: Any, fit_kwargs: Any) -> str | None:
-        own = self.oracle
-        self.oracle = RemoteOracle(own, self._place)
-        try:
-            with self.oracle.alive():
-                self._run_trials(fit_args, fit_kwargs, lambda: None)
-            return self.oracle.stopped_because
-        finally:
-            # From here on the files say what the chief knew.
-            self.oracle = own
-            if os.path.exists(own._get_oracle_fname()):
-                own.reload()
-
-    def _run_trials(self, fit_args: Any, fit_kwargs: Any, on_change: Any) -> None:
-        self.on_search_begin()
-        while True:
-            self.pre_create_trial()
-            trial = self.oracle.create_trial(self.tuner_id)
-            on_change()
-            if trial.status == TrialStatus.STOPPED:
-                break
-            if trial.status == TrialStatus.IDLE:
-                time.sleep(0.2)  # another process may bring or leave one
-                continue
-            self.on_trial_begin(trial)
-            self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
-            self.on_trial_end(trial)
-            on_change()
-        self.on_search_end()
-
-    def _progress(self) -> Progress:
-        return Progress(
-            self.oracle.max_trials, show=bool(self._verbose), notes=self._notes
-        )
-
-    def _notes(self) -> list[str]:
-        """What to say beside the progress, each once: ranges that are too narrow."""
-        return warning_lines(self)
 
     def run_trial(self, trial: Any, *fit_args: Any, **fit_kwargs: Any) -> Outcome:
         """Trains a trial's model, once or several times.
@@ -193,33 +140,7 @@ class DependableTuner(keras_tuner.Tuner):
         Returns:
             The metrics of the execution that stands for the trial.
         """
-        callbacks = fit_kwargs.pop("callbacks", None) or []
-        fit_kwargs["verbose"] = 2 if self._verbose == 2 else 0
-        weights = self._weights(trial.trial_id)
-        outcomes = []
-        for execution in range(self.executions_per_trial):
-            copies = self._deepcopy_callbacks(callbacks)
-            if any(type(copy).__name__ == "TensorBoard" for copy in copies):
-                self._configure_tensorboard_dir(copies, trial, execution)
-            copies.append(
-                EpochWatch(
-                    self,
-                    trial,
-                    execution,
-                    self._record,
-                    *weights.of_execution(execution),
-                )
-            )
-            if self._has_batch_hooks():
-                copies.append(BatchHooks(self, trial))
-            self._next_seed = self._training_seed(trial.trial_id, execution)
-            results = self._build_and_fit_model(
-                trial, *fit_args, callbacks=copies, **fit_kwargs
-            )
-            outcomes.append(read_outcome(results, self.oracle.objective))
-        chosen = choose_execution(outcomes, self.oracle.objective)
-        weights.keep(chosen)
-        return outcomes[chosen]
+        return run_executions(self, trial, fit_args, fit_kwargs)
 
     def on_trial_end(self, trial: Any) -> None:
         """Books the trial, which stores the project."""
@@ -272,6 +193,31 @@ class DependableTuner(keras_tuner.Tuner):
 
     # Private steps.
 
+    def _run_trials(self, fit_args: Any, fit_kwargs: Any, seen: Any) -> None:
+        self.on_search_begin()
+        with no_retracing_warnings():
+            self._run_each(fit_args, fit_kwargs, seen)
+        self.on_search_end()
+
+    def _run_each(self, fit_args: Any, fit_kwargs: Any, seen: Any) -> None:
+        while True:
+            self.pre_create_trial()
+            trial = self.oracle.create_trial(self.tuner_id)
+            seen()
+            if trial.status == TrialStatus.STOPPED:
+                return
+            if trial.status == TrialStatus.IDLE:
+                time.sleep(0.2)  # another process may bring or leave one
+                continue
+            self.on_trial_begin(trial)
+            self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
+            self.on_trial_end(trial)
+            seen()
+
+    def _notes(self) -> list[str]:
+        """What to say beside the progress, each once: ranges that are too narrow."""
+        return warning_lines(self)
+
     def _populate_initial_space(self) -> None:
         if self._ready and self.hypermodel is not None:
             find_space(self.hypermodel, self.oracle)
@@ -309,7 +255,14 @@ class DependableTuner(keras_tuner.Tuner):
             {"hyperparameters": dict(trial.hyperparameters.values)},
         )
         try:
-            super()._try_run_and_update_trial(trial, *args, **kwargs)
+            self._run_and_update_trial(trial, *args, **kwargs)
+            trial.status = TrialStatus.COMPLETED
+        except keras_tuner.errors.FatalError:
+            raise
+        except keras_tuner.errors.FailedTrialError as error:
+            trial.status, trial.message = TrialStatus.FAILED, str(error)
+        except Exception:
+            trial.status, trial.message = TrialStatus.INVALID, traceback.format_exc()
         finally:
             self._record.finish(status=trial.status)
             self._record = None
@@ -338,10 +291,6 @@ class DependableTuner(keras_tuner.Tuner):
             self._next_seed = None
         return super()._build_hypermodel(hp)
 
-    def _training_seed(self, trial_id: str, execution: int) -> int:
-        text = f"{self.oracle.seed}/{trial_id}/{execution}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
-
     def _load_weights(self, model: Any, trial_id: str, *, last: bool) -> None:
         path = self._get_build_config_fname(trial_id)
         with keras_tuner.engine.tuner.maybe_distribute(self.distribution_strategy):
@@ -359,22 +308,9 @@ class DependableTuner(keras_tuner.Tuner):
             self.continues_trials,
         )
 
-    def _has_batch_hooks(self) -> bool:
-        return any(
-            getattr(type(self), name) is not getattr(keras_tuner.Tuner, name)
-            for name in ("on_batch_begin", "on_batch_end")
-        )
-
     def _check_any_completed(self) -> None:
-        if self.oracle.get_best_trials(1):
-            return
-        trials = list(self.oracle.trials.values())
-        counts = {
-            status: sum(trial.status == status for trial in trials)
-            for status in (TrialStatus.FAILED, TrialStatus.RUNNING)
-        }
-        raise RuntimeError(
-            "No trial completed yet: "
-            + ", ".join(f"{count} {status}" for status, count in counts.items())
-            + f". {received('project', self.project_dir)}"
-        )
+        if not self.oracle.get_best_trials(1):
+            raise RuntimeError(
+                "No trial completed yet; trials_frame(tuner) says why. "
+                f"{received('project', self.project_dir)}"
+            )

@@ -41,6 +41,7 @@ def die():
 
 class End(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
+        print("training", flush=True)
         if moment == "fail":
             raise ValueError("a mistake in the model")
 

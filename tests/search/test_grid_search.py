@@ -39,6 +39,7 @@ def test_values_that_can_be_counted_are_taken_as_they_are():
 
 def test_combinations_come_in_order_the_last_one_fastest(tmp_path):
     oracle = make_oracle("grid", tmp_path)
+    assert oracle.count_trials() == 6
     search(oracle)
     values = [trial.hyperparameters.values for trial in oracle.trials.values()]
     rates = [1e-4, 1e-2, 1.0]

@@ -64,6 +64,8 @@ def test_promotion_keeps_weights_and_optimizer_of_the_last_epoch(
 
 
 def test_hyperband_spends_the_epochs_of_its_rounds(tmp_path, data):
-    frame = run(make("hyperband", tmp_path), data)
+    tuner = make("hyperband", tmp_path)
+    frame = run(tuner, data)
+    assert len(frame) == tuner.oracle.count_trials()
     epochs = frame["tuner/epochs"] - frame["tuner/initial_epoch"]
     assert [len(history["loss"]) for history in frame.history] == epochs.tolist()

@@ -22,13 +22,21 @@ def python(*words, **environment):
         text=True,
         timeout=240,
         check=False,
-        env={**os.environ, "PYTHONPATH": ROOT, **environment},
+        env=with_package(environment),
     )
 
 
-def launch(*words, workers=2, **environment):
+def with_package(environment):
+    return {**os.environ, "PYTHONPATH": ROOT, **environment}
+
+
+def launching(*words, workers=2):
     command = ["-m", "keras_trainkit", "search", SCRIPT, "--workers", workers, "--"]
-    return python(*command, *words, **environment)
+    return [str(word) for word in (*command, *words)]
+
+
+def launch(*words, workers=2, **environment):
+    return python(*launching(*words, workers=workers), **environment)
 
 
 @pytest.mark.slow
@@ -88,3 +96,25 @@ def test_chief_ends_when_its_only_worker_is_gone(tmp_path):
     again = launch("random", tmp_path, 6, workers=1)
     assert again.returncode == 0, again.stderr
     assert len(trials_frame(tmp_path / "p")) == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_ends_all_processes_and_the_search_goes_on(number, tmp_path):
+    words = launching("random", tmp_path, 4)
+    with subprocess.Popen(
+        [sys.executable, *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=with_package({}),
+    ) as process:
+        for line in process.stderr:
+            if line.endswith("training\n"):
+                break
+        process.send_signal(number)
+        told = process.stderr.read()  # ends when nobody holds the pipe any more
+        assert process.wait() == 1
+    assert "The search was interrupted" in told
+    again = launch("random", tmp_path, 4)
+    assert again.returncode == 0, again.stderr
+    assert trials_frame(tmp_path / "p").status.tolist() == ["COMPLETED"] * 4

@@ -8,7 +8,7 @@ from keras_trainkit.search.objective import (
     settle_objective,
 )
 
-from .conftest import make
+from .conftest import make, run
 
 
 def compiled(metrics=None, weighted_metrics=None, outputs=1):
@@ -66,11 +66,51 @@ def test_metric_without_a_direction_must_be_asked_for():
     assert direction(("val_gain", "max"), gain) == "max"
 
 
-@pytest.mark.parametrize("objective", ["val_acuracy", ("val_acuracy", "max")])
-def test_unknown_name_is_an_error_that_lists_the_known(objective):
+def test_unknown_name_is_an_error_that_lists_the_known():
     with pytest.raises(ValueError, match="val_loss, val_accuracy") as raised:
-        direction(objective, "accuracy")
+        direction("val_acuracy", "accuracy")
     assert "val_acuracy" in str(raised.value)
+
+
+def test_unknown_name_with_a_direction_is_an_error_before_any_trial(tmp_path, data):
+    tuner = make("random", tmp_path, objective=("val_acuracy", "max"))
+    with pytest.raises(ValueError, match="val_loss, val_accuracy"):
+        run(tuner, data)
+    assert not tuner.oracle.trials
+
+
+def test_value_that_a_callback_adds_can_be_the_objective(tmp_path, data):
+    class Adding(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_added"] = 7.0
+
+    tuner = make("random", tmp_path, objective=("val_added", "max"), max_trials=1)
+    assert run(tuner, data, callbacks=[Adding()]).score.tolist() == [7.0]
+
+
+class OwnStep(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.head(x)
+
+    def test_step(self, data):
+        return {**super().test_step(data), "gain": 3.0}
+
+
+def test_value_of_a_step_of_ones_own_can_be_the_objective(tmp_path, data):
+    def own(hp):
+        hp.Choice("unused", [1, 2])
+        model = OwnStep()
+        model.compile("sgd", "mse", run_eagerly=True)
+        return model
+
+    with pytest.raises(ValueError, match="must come with its direction"):
+        make("random", tmp_path, own, "val_gain")
+    tuner = make("random", tmp_path, own, ("val_gain", "max"), max_trials=1)
+    assert run(tuner, data).score.tolist() == [3.0]
 
 
 def test_name_that_only_fit_knows_needs_its_direction():

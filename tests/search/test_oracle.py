@@ -178,3 +178,23 @@ def test_names_of_trials_sort_however_many_there_will_be(tmp_path):
     folders = sorted(path.name for path in (tmp_path / "p").glob("trial_*"))
     assert folders == [f"trial_{trial_id}" for trial_id in oracle.start_order]
     assert len(folders) == 12
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("random", {"seed": -1}),
+        ("bayesian", {"seed": -1}),
+        ("random", {"seed": 0.5}),
+        ("random", {"max_trials": 0}),
+        ("random", {"max_retries_per_trial": -1}),
+        ("random", {"max_consecutive_failed_trials": 0}),
+        ("random", {"on_changed_space": "ask"}),
+        ("grid", {"points": 1}),
+    ],
+    ids=str,
+)
+def test_argument_out_of_range_is_an_error_that_names_it(kind, settings, tmp_path):
+    (name,) = settings
+    with pytest.raises(ValueError, match=rf"`{name}` must be .*Received: {name}="):
+        make_oracle(kind, tmp_path, **settings)

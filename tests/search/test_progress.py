@@ -27,7 +27,9 @@ def shown(tmp_path, stream, **settings):
         progress.update(oracle)
         trial = copy_of(trial)
         trial.status = "FAILED" if trial.trial_id == "000001" else "COMPLETED"
-        if trial.status == "COMPLETED":
+        if trial.status == "FAILED":
+            trial.message = "Traceback:\nTraining diverged: loss is nan.\n"
+        else:
             oracle.update_trial(trial.trial_id, {"val_loss": score(trial)})
         oracle.end_trial(trial)
         clock.now += 40.0
@@ -39,6 +41,8 @@ def shown(tmp_path, stream, **settings):
 
 def test_log_gets_one_plain_line_a_trial(tmp_path):
     lines = shown(tmp_path, io.StringIO()).splitlines()
+    failure = lines.pop(1)
+    assert failure == "Trial 000001 failed. Training diverged: loss is nan."
     assert len(lines) == 3
     assert lines[0].startswith("1/3 trials, best val_loss ")
     assert lines[0].endswith("(trial 000000), about 1 min 20 s left")
@@ -49,7 +53,7 @@ def test_log_gets_one_plain_line_a_trial(tmp_path):
 
 def test_terminal_gets_a_bar_that_is_drawn_over(tmp_path):
     text = shown(tmp_path, Terminal())
-    assert text.count("\n") == 1
+    assert text.count("\n") == 2  # the failure, and the end
     assert "[######--------------] 1/3 trials" in text
     assert "[####################] 3/3 trials" in text
 

@@ -61,7 +61,7 @@ def test_running_trial_shows_what_it_has(tmp_path, data):
 
 def test_tuner_of_keras_tuner_gives_what_it_has(tmp_path):
     class Parabola(keras_tuner.RandomSearch):
-        def run_trial(self, trial):
+        def run_trial(self, trial, **settings):
             return trial.hyperparameters.Float("x", -1.0, 1.0) ** 2
 
     tuner = Parabola(max_trials=3, directory=tmp_path, project_name="p")
