@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from keras_trainkit.finding import Finding
 from keras_trainkit.report.trials.page import write_search
 from keras_trainkit.report.trials.results import Axis, SearchResults, Stage, Trial
-from keras_trainkit.search.coarse_to_fine import (
+from keras_trainkit.search.coarse_to_fine_oracle import (
     EPOCHS,
     STAGE,
     CoarseToFineOracle,

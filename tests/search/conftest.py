@@ -42,6 +42,10 @@ TUNERS = {
     ),
     "hyperband": (search.Hyperband, {"max_epochs": 3, "factor": 3}),
     "grid": (search.GridSearch, {"points": 2}),
+    "coarse_to_fine": (
+        search.CoarseToFine,
+        {"stages": [search.Stage(3, epochs=1), search.Stage(2, epochs=2, carry=1)]},
+    ),
 }
 
 
@@ -55,5 +59,7 @@ def make(kind, directory, hypermodel=build, objective="val_loss", **settings):
 
 def run(tuner, data, **settings):
     settings = {"epochs": 1, "validation_split": 0.25, "verbose": 0, **settings}
+    if isinstance(tuner, search.CoarseToFine):
+        del settings["epochs"]  # its stages have them
     tuner.search(*data, **settings)
     return search.trials_frame(tuner)

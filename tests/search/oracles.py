@@ -3,7 +3,7 @@
 import keras_tuner
 
 from keras_trainkit.search.bayesian_optimization import BayesianOracle
-from keras_trainkit.search.coarse_to_fine import CoarseToFineOracle
+from keras_trainkit.search.coarse_to_fine_oracle import CoarseToFineOracle
 from keras_trainkit.search.grid_search import GridOracle
 from keras_trainkit.search.hyperband import HyperbandOracle
 from keras_trainkit.search.random_search import RandomOracle

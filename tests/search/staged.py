@@ -5,7 +5,7 @@ import json
 import keras_tuner
 
 from keras_trainkit.search import log_uniform
-from keras_trainkit.search.coarse_to_fine import CoarseToFineOracle
+from keras_trainkit.search.coarse_to_fine_oracle import CoarseToFineOracle
 from keras_trainkit.search.stage import Stage
 
 STAGES = (Stage(16, epochs=1), Stage(8, epochs=3), Stage(4, epochs=9))

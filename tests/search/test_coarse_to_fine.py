@@ -69,27 +69,6 @@ def test_ranges_tell_how_the_search_narrowed(tmp_path, data):
     assert frame["values"][1] == [1, 3]
 
 
-def test_resumed_search_equals_the_uninterrupted_one(tmp_path, data):
-    whole = make(tmp_path / "whole")
-    whole.search(*data, validation_split=0.25, verbose=0)
-    builds = []
-
-    def build_until_stopped(hp):
-        builds.append(1)
-        if len(builds) == 9:
-            raise KeyboardInterrupt
-        return build(hp)
-
-    stopped = make(tmp_path / "parts", build_until_stopped)
-    with pytest.raises(KeyboardInterrupt):
-        stopped.search(*data, validation_split=0.25, verbose=0)
-    assert 0 < len(stopped.oracle.end_order) < 7
-    resumed = make(tmp_path / "parts")
-    resumed.search(*data, validation_split=0.25, verbose=0)
-    assert comparable(resumed) == comparable(whole)
-    assert resumed.ranges.to_json() == whole.ranges.to_json()
-
-
 def test_folds_score_by_the_mean_and_keep_each(tmp_path, data):
     tuner = make(tmp_path, stages=[Stage(2, epochs=1)], folds=3)
     tuner.search(*data, verbose=0)
