@@ -1,7 +1,7 @@
 """How the processes of a search talk: JSON over gRPC, one question, one answer.
 
-KerasTuner's own messages round every number to 32 bits and have no place for what
-went wrong in a trial; these carry both whole.
+KerasTuner's own messages round metrics and scores to 32 bits and have no place for
+what went wrong in a trial; these carry both whole.
 """
 
 import json
