@@ -27,6 +27,7 @@ _ROOMS = (
     "record",
     "report",
     "schedules",
+    "search",
 )
 __all__ = ["__version__", "diagnose", "gradcheck", "preflight", *_ROOMS]
 

@@ -28,7 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=words, description=words)
         add_arguments(command)
         command.set_defaults(run=run)
-    parsed = parser.parse_args(arguments)
+    own = list(sys.argv[1:] if arguments is None else arguments)
+    passed_on: list[str] = []
+    if "--" in own:  # argparse would take the words after it for its own
+        place = own.index("--")
+        own, passed_on = own[:place], own[place + 1 :]
+    parsed = parser.parse_args(own)
+    if passed_on and "words" not in parsed:
+        parser.error(f"unrecognized arguments: {' '.join(passed_on)}")
+    parsed.words = passed_on
     try:
         print(parsed.run(parsed))
     except (ImportError, OSError, ValueError) as error:
@@ -63,10 +71,35 @@ def _report(parsed: argparse.Namespace) -> str:
     return write(record, path, findings=diagnose(record))
 
 
+def _search_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "script",
+        metavar="SCRIPT",
+        help="program that searches; words after -- are passed on to it",
+    )
+    parser.set_defaults(words=[])
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes that train (default: 2)"
+    )
+    parser.add_argument(
+        "--port", type=int, help="port of the chief (default: one that is free)"
+    )
+
+
+def _search(parsed: argparse.Namespace) -> str:
+    """Run a search script as one chief and several workers on this machine."""
+    from keras_trainkit.search.launch import launch
+
+    return launch(parsed.script, parsed.words, parsed.workers, parsed.port)
+
+
 _Command = tuple[
     Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], str]
 ]
-_COMMANDS: dict[str, _Command] = {"report": (_report_arguments, _report)}
+_COMMANDS: dict[str, _Command] = {
+    "report": (_report_arguments, _report),
+    "search": (_search_arguments, _search),
+}
 
 
 if __name__ == "__main__":

@@ -42,7 +42,32 @@ def test_report_command_says_in_one_line_what_is_wrong(tmp_path, capsys):
         assert printed.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [[], ["nonsense"], ["report"]])
+def test_search_command_passes_the_words_after_two_dashes_on(monkeypatch, capsys):
+    from keras_trainkit.search import launch
+
+    def remember(*words):
+        return f"asked for {words}"
+
+    monkeypatch.setattr(launch, "launch", remember)
+    words = ["search", "run.py", "--workers", "3", "--", "--data", "x"]
+    assert main(words) == 0
+    assert capsys.readouterr().out == (
+        "asked for ('run.py', ['--data', 'x'], 3, None)\n"
+    )
+
+
+def test_search_command_says_in_one_line_what_is_wrong(capsys):
+    assert main(["search", "missing.py"]) == 1
+    assert capsys.readouterr().err == (
+        "error: `script` must be a file. Received: script='missing.py'\n"
+    )
+    assert main(["search", __file__, "--workers", "0"]) == 1
+    assert "`workers` must be >= 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["nonsense"], ["report"], ["search"], ["report", "x", "--", "y"]]
+)
 def test_wrong_words_end_with_the_usage(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)

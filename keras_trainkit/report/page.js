@@ -211,7 +211,8 @@
   }
 
   function showMosaics() {
-    const pictures = JSON.parse(document.getElementById("mosaic-data").textContent);
+    const data = document.getElementById("mosaic-data");
+    const pictures = data ? JSON.parse(data.textContent) : [];
     const slider = document.getElementById("mosaic-epoch");
     if (!pictures.length) return;
     const show = () => {
@@ -231,9 +232,7 @@
     drawn += 1;
   }
 
-  function sortLayers() {
-    const table = document.getElementById("layers");
-    if (!table) return;
+  function makeSortable(table) {
     const heads = [...table.tHead.rows[0].cells];
     const key = (row, column) => {
       const cell = row.cells[column];
@@ -256,13 +255,13 @@
       rows.forEach((row, index) => row.classList.toggle("rest", index >= 10));
       table.tBodies[0].append(...rows);
     }));
-    const box = document.getElementById("all-layers");
+    const box = document.getElementById("all-" + table.id);
     if (!box) return;
     const show = () => {
-      kept.allLayers = box.checked;
+      kept[box.id] = box.checked;
       table.classList.toggle("all", box.checked);
     };
-    box.checked = Boolean(kept.allLayers);
+    box.checked = Boolean(kept[box.id]);
     box.addEventListener("change", show);
     show();
   }
@@ -313,7 +312,7 @@
       const details = document.getElementById(id);
       if (details) details.open = true;
     });
-    sortLayers();
+    document.querySelectorAll("table.sortable").forEach(makeSortable);
     showMosaics();
     tellAge();
     setInterval(tellAge, 5000);

@@ -9,7 +9,7 @@ import pytest
 from keras_trainkit.finding import Finding
 from keras_trainkit.record import TrainingRecord
 from keras_trainkit.report import write
-from keras_trainkit.report.page import _plotly
+from keras_trainkit.report.document import plotly_script
 from tests.report.records import (
     HOSTILE,
     empty_record,
@@ -46,7 +46,7 @@ def test_page_is_whole_for(name, tmp_path):
 @pytest.mark.parametrize("name", RECORDS)
 def test_page_names_no_address_to_fetch(name, tmp_path):
     page = page_of(RECORDS[name](), tmp_path)
-    ours = page.replace(_plotly().decode(), "")
+    ours = page.replace(plotly_script().decode(), "")
     assert len(ours) < len(page) - 1_000_000
     attributes = re.findall(r"<[a-z][^>]*?\s(?:src|href|action|data)=\"([^\"]*)", ours)
     assert all(address.startswith("data:image/png;") for address in attributes)
@@ -58,7 +58,7 @@ def test_page_names_no_address_to_fetch(name, tmp_path):
 def test_page_escapes_every_name(tmp_path):
     finding = Finding(HOSTILE, HOSTILE, evidence={HOSTILE: HOSTILE}, advice=HOSTILE)
     page = page_of(hostile_record(), tmp_path, findings=[finding], title=HOSTILE)
-    ours = page.replace(_plotly().decode(), "")
+    ours = page.replace(plotly_script().decode(), "")
     assert HOSTILE not in ours
     assert "<img src=x" not in ours
     assert ours.count("</script>") == 4
@@ -141,7 +141,7 @@ def test_write_names_a_bad_argument(arguments, message, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_write_imports_no_plotly():
+def test_write_imports_noplotly_script():
     code = (
         "import sys; from keras_trainkit.record import TrainingRecord;"
         "from keras_trainkit.report import write;"

@@ -1,0 +1,1 @@
+"""The page of a hyperparameter search, from plain data about its trials."""

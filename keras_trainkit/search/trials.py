@@ -1,0 +1,118 @@
+"""All trials of a search as one table."""
+
+import glob
+import os
+from typing import TYPE_CHECKING, Any
+
+from keras_trainkit.arguments import received
+from keras_trainkit.search.atomic import read_json
+from keras_trainkit.search.oracle import Trial
+from keras_trainkit.search.progress import last_line
+from keras_trainkit.search.trial_record import read_trial_record
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def trials_frame(search: Any) -> "pandas.DataFrame":
+    """Gives one row a trial, whatever state the search is in.
+
+    Works while the search runs, after it, for a tuner that was started again, for a
+    project directory that another process writes to, and for the tuners of
+    KerasTuner itself as far as they keep anything.
+
+    Args:
+        search: A tuner, or the directory of a project.
+
+    Returns:
+        A frame by trial, with the columns
+
+        - `trial` (its id), `status` (`COMPLETED`, `FAILED`, `RUNNING`, or `INVALID`
+          if it will run again), `score`, `best_epoch` (from 0);
+        - one column a hyperparameter, by its name; missing where it was not active;
+        - one column a metric: its value at the best epoch;
+        - `seconds` that the trial took, `failure` (the last line of what went
+          wrong; all of it is `message` in the trial's `trial.json`);
+        - `history`: from metric to its values by epoch, of the first execution, and
+          `executions`: the same of all executions, in a list.
+
+        A hyperparameter called like one of these columns is named `hp/…`, a metric
+        called like anything before it `metric/…`.
+
+    Raises:
+        ValueError: If there is no project in the directory.
+
+    Example:
+        ```python
+        frame = trials_frame(tuner)
+        frame.sort_values("score")[["trial", "learning_rate", "score"]].head()
+        ```
+    """
+    import pandas
+
+    rows = [
+        _row(trial, directory)
+        for trial, directory in sorted(
+            _trials(search), key=lambda pair: (len(pair[0].trial_id), pair[0].trial_id)
+        )
+    ]
+    names: dict[str, None] = dict.fromkeys(("trial", "status", "score", "best_epoch"))
+    for group in ("hyperparameters", "metrics"):
+        for row in rows:
+            names |= dict.fromkeys(row[group])
+    names |= dict.fromkeys(("seconds", "failure", "history", "executions"))
+    table = [{**row["own"], **row["hyperparameters"], **row["metrics"]} for row in rows]
+    return pandas.DataFrame(table, columns=list(names))
+
+
+def _row(trial: Any, directory: str) -> dict[str, dict[str, Any]]:
+    executions, metadata = read_trial_record(directory)
+    own = {
+        "trial": trial.trial_id,
+        "status": trial.status,
+        "score": float("nan") if trial.score is None else float(trial.score),
+        "best_epoch": None if trial.score is None else trial.best_step,
+        "seconds": metadata.get("seconds", float("nan")),
+        "failure": last_line(trial.message) or None,
+        "history": executions[0] if executions else {},
+        "executions": executions,
+    }
+    hyperparameters = {
+        f"hp/{name}" if name in own else name: value
+        for name, value in trial.hyperparameters.values.items()
+    }
+    taken = {*own, *hyperparameters}
+    metrics = {
+        f"metric/{name}" if name in taken else name: history.get_best_value()
+        for name, history in trial.metrics.metrics.items()
+    }
+    return {"own": own, "hyperparameters": hyperparameters, "metrics": metrics}
+
+
+def _trials(search: Any) -> list[tuple[Any, str]]:
+    if isinstance(search, (str, os.PathLike)):
+        return _stored_trials(os.fspath(search))
+    trials = getattr(search.oracle, "trials", None)
+    if trials is None:  # a worker: the trials are its chief's
+        return _stored_trials(search.project_dir)
+    return [
+        (trial, search.get_trial_dir(trial_id))
+        for trial_id, trial in list(trials.items())
+    ]
+
+
+def _stored_trials(directory: str) -> list[tuple[Any, str]]:
+    path = os.path.join(directory, "oracle.json")
+    if not os.path.isfile(path):
+        raise ValueError(
+            "`search` must be a tuner or the directory of a project. "
+            + received("search", directory)
+        )
+    known = set(read_json(path)["start_order"])
+    found = []
+    pattern = os.path.join(glob.escape(directory), "trial_*", "trial.json")
+    for file in sorted(glob.glob(pattern)):
+        trial = Trial.from_state(read_json(file))
+        if trial.trial_id in known:
+            found.append((trial, os.path.dirname(file)))
+    return found

@@ -1,0 +1,144 @@
+import json
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from keras_trainkit.search import CoarseToFine, Stage, log_uniform, trials_frame
+
+STAGES = [Stage(4, epochs=1), Stage(3, epochs=2, carry=1)]
+
+
+def build(hp):
+    rate = log_uniform(hp, "rate", 1e-3, 1e0)
+    units = hp.Choice("units", [1, 3])
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Dense(units, "tanh"),
+            keras.layers.Dropout(0.1),
+            keras.layers.Dense(1, "sigmoid"),
+        ]
+    )
+    model.compile(
+        keras.optimizers.SGD(rate),
+        "binary_crossentropy",
+        metrics=["accuracy"],
+        run_eagerly=True,  # tracing would take a second a training
+    )
+    return model
+
+
+def make(directory, hypermodel=build, stages=STAGES, **settings):
+    settings = {"seed": 0, "project_name": "p", **settings}
+    return CoarseToFine(hypermodel, "val_loss", stages, directory=directory, **settings)
+
+
+def comparable(tuner):
+    frame = trials_frame(tuner)
+    return frame.drop(columns="seconds").to_json()
+
+
+def test_search_trains_for_the_epochs_of_each_stage(tmp_path, data, capsys):
+    tuner = make(tmp_path)
+    assert isinstance(tuner, keras_tuner.Tuner)
+    tuner.search(*data, validation_split=0.25)
+    frame = trials_frame(tuner)
+    assert frame["status"].tolist() == ["COMPLETED"] * 7
+    lengths = [len(history["val_loss"]) for history in frame["history"]]
+    assert lengths == [1] * 4 + [2] * 3
+    assert len(tuner.get_best_models(2)) == 2
+    said = capsys.readouterr().out
+    assert "Stage 1 of 2: 4 trials of 1 epoch\n  rate: 0.001 to 1\n" in said
+    assert "Stage 2 of 2: 3 trials of 2 epochs" in said
+    assert "units: 1, 3" in said
+
+
+def test_ranges_tell_how_the_search_narrowed(tmp_path, data):
+    tuner = make(tmp_path)
+    assert tuner.ranges["change"].tolist() == ["start", "start"]
+    tuner.search(*data, validation_split=0.25, verbose=0)
+    frame = tuner.ranges
+    assert frame["stage"].tolist() == [1, 1, 2, 2]
+    assert frame["hyperparameter"].tolist() == ["rate", "units"] * 2
+    assert frame["share"].tolist()[:2] == [1, 1]
+    assert 0 < frame["share"][2] <= 1
+    assert frame["low"][0] == pytest.approx(1e-3)
+    assert np.isnan(frame["low"][1])
+    assert frame["values"][1] == [1, 3]
+
+
+def test_folds_score_by_the_mean_and_keep_each(tmp_path, data):
+    tuner = make(tmp_path, stages=[Stage(2, epochs=1)], folds=3)
+    tuner.search(*data, verbose=0)
+    frame = trials_frame(tuner)
+    for _, row in frame.iterrows():
+        parts = [row[f"val_loss_fold_{index}"] for index in (1, 2, 3)]
+        assert len(set(parts)) == 3
+        assert row["score"] == pytest.approx(np.mean(parts))
+        assert [one["val_loss"] for one in row["executions"]] == [
+            [one] for one in parts
+        ]
+    # The model that is kept is the one of the median fold.
+    best = tuner.oracle.get_best_trials()[0]
+    parts = [best.metrics.get_best_value(f"val_loss_fold_{one}") for one in (1, 2, 3)]
+    median = int(np.argsort(parts)[1])
+    _, kwargs = tuner._parts.fit_arguments(median, {})
+    model = tuner.get_best_models()[0]
+    loss = model.evaluate(*kwargs["validation_data"], verbose=0)[0]
+    assert loss == pytest.approx(sorted(parts)[1], rel=1e-5)
+
+
+def test_folds_are_the_same_after_a_resume(tmp_path, data):
+    frames = []
+    for name in "ab":
+        tuner = make(tmp_path / name, stages=[Stage(2, epochs=1)], folds=2, seed=3)
+        tuner.search(*data, verbose=0)
+        frames.append(comparable(tuner))
+    assert frames[0] == frames[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"stages": []}, "`stages` must be a list of one or more Stage"),
+        ({"stages": [3]}, r"Received: stages=\[3\]"),
+        ({"folds": 1}, "`folds` must be an integer >= 2"),
+        ({"folds": 3, "executions_per_trial": 2}, "`executions_per_trial` must be 1"),
+    ],
+)
+def test_coarse_to_fine_names_a_bad_argument(settings, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        make(tmp_path, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fit", "message"),
+    [
+        ({}, {"epochs": 3}, "`epochs` must be left to the stages"),
+        ({}, {}, "`validation_data` or `validation_split`"),
+        (
+            {"folds": 2},
+            {"validation_split": 0.2},
+            "`validation_split` must be left out",
+        ),
+    ],
+)
+def test_search_names_a_bad_argument(settings, fit, message, tmp_path, data):
+    with pytest.raises(ValueError, match=message):
+        make(tmp_path, **settings).search(*data, **fit)
+
+
+def test_changed_range_is_an_error_on_resume(tmp_path, data):
+    tuner = make(tmp_path, stages=[Stage(1, epochs=1)])
+    tuner.search(*data, validation_split=0.25, verbose=0)
+    state = json.loads((tmp_path / "p" / "oracle.json").read_text())
+    assert state["stages"] == [[1, 1, 0.25, 2]]
+
+    def wider(hp):
+        log_uniform(hp, "rate", 1e-4, 1e0)
+        return build(hp)
+
+    with pytest.raises(ValueError, match="search space must be the stored one"):
+        make(tmp_path, wider, stages=[Stage(1, epochs=1)])
