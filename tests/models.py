@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 layers = keras.layers
+CROSSENTROPY = "sparse_categorical_crossentropy"
 
 
 def data(examples=48, features=8, classes=3, seed=0):
@@ -25,6 +26,24 @@ def sequential():
             layers.Dense(3, activation="softmax", name="output"),
         ]
     )
+
+
+def compiled(build=sequential, strategy=None, **options):
+    """A model built and compiled, always from the same seed."""
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session()  # also forgets the policy
+    keras.config.set_dtype_policy(policy)
+    keras.utils.set_random_seed(7)
+    tf.random.set_seed(7)
+    options = {"optimizer": "adam", "loss": CROSSENTROPY, "jit_compile": False} | (
+        options
+    )
+    if callable(options["optimizer"]):
+        options["optimizer"] = options["optimizer"]()
+    with (strategy or tf.distribute.get_strategy()).scope():
+        model = build()
+        model.compile(**options)
+    return model
 
 
 def functional():

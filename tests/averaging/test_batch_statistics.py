@@ -9,7 +9,8 @@ import torch
 from keras_trainkit.averaging.batch_statistics import BatchStatistics
 from keras_trainkit.callbacks import WeightAveraging
 from tests import models
-from tests.callbacks.averages import assert_close, compiled, fit
+from tests.callbacks.averages import assert_close, fit
+from tests.models import compiled
 from tests.tolerances import FLOAT32
 
 layers = keras.layers

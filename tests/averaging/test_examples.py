@@ -8,7 +8,8 @@ import tensorflow as tf
 from keras_trainkit.averaging.examples import batches_of
 from keras_trainkit.callbacks import WeightAveraging
 from tests import models
-from tests.callbacks.averages import compiled, fit
+from tests.callbacks.averages import fit
+from tests.models import compiled
 
 X, Y = models.data()
 

@@ -2,11 +2,8 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tests import models
-
-CROSSENTROPY = "sparse_categorical_crossentropy"
 
 
 class Points(keras.callbacks.Callback):
@@ -17,23 +14,6 @@ class Points(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.points.append([np.array(v.value) for v in self.model.trainable_variables])
-
-
-def compiled(build=models.sequential, strategy=None, **options):
-    policy = keras.config.dtype_policy()
-    keras.utils.clear_session()  # also forgets the policy
-    keras.config.set_dtype_policy(policy)
-    keras.utils.set_random_seed(7)
-    tf.random.set_seed(7)
-    options = {"optimizer": "adam", "loss": CROSSENTROPY, "jit_compile": False} | (
-        options
-    )
-    if callable(options["optimizer"]):
-        options["optimizer"] = options["optimizer"]()
-    with (strategy or tf.distribute.get_strategy()).scope():
-        model = build()
-        model.compile(**options)
-    return model
 
 
 def fit(model, *watchers, **options):

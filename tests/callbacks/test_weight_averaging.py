@@ -13,11 +13,11 @@ from tests import models
 from tests.callbacks.averages import (
     Points,
     assert_close,
-    compiled,
     exponential,
     fit,
     mean,
 )
+from tests.models import compiled
 from tests.tolerances import FLOAT32
 
 
@@ -99,9 +99,9 @@ def assert_clean(model):
     "build",
     [
         models.sequential,
-        models.functional,
-        models.Subclassed,
-        models.RawRandom,
+        pytest.param(models.functional, marks=pytest.mark.slow),
+        pytest.param(models.Subclassed, marks=pytest.mark.slow),
+        pytest.param(models.RawRandom, marks=pytest.mark.slow),
         pytest.param(models.nested, marks=pytest.mark.slow),
         pytest.param(models.shared, marks=pytest.mark.slow),
         pytest.param(models.recurrent, marks=pytest.mark.slow),
@@ -120,9 +120,9 @@ def test_every_kind_of_model_trains_unchanged(build):
 @pytest.mark.parametrize(
     "compile",
     [
-        {"run_eagerly": True},
+        pytest.param({"run_eagerly": True}, marks=pytest.mark.slow),
         {"steps_per_execution": 2},
-        {"jit_compile": True},
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
     ],
     ids=["eager", "steps_per_execution", "xla"],
 )
@@ -171,6 +171,7 @@ def test_only_updates_count_under_gradient_accumulation():
     assert_close(averaging.weights, mean(points[2::3]), FLOAT32)
 
 
+@pytest.mark.slow
 def test_mirrored_strategy_trains_unchanged(two_replicas):
     averaging = assert_unchanged(
         strategy=two_replicas, fit_options={"validation_data": models.data(seed=1)}
@@ -219,10 +220,11 @@ def test_frozen_layers_and_other_state_are_left_as_they_are():
             assert models.same([one.numpy()], [other.numpy()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["monitor", "averaging"])
 @pytest.mark.parametrize(
     "compile",
-    [{}, pytest.param({"jit_compile": True}, marks=pytest.mark.slow)],
+    [{}, {"jit_compile": True}],
     ids=["graph", "xla"],
 )
 def test_monitors_and_averages_work_together_in_either_order(first, compile):

@@ -13,7 +13,8 @@ import pytest
 
 from keras_trainkit.callbacks import WeightAveraging
 from tests import models
-from tests.callbacks.averages import Points, assert_close, compiled, fit, mean
+from tests.callbacks.averages import Points, assert_close, fit, mean
+from tests.models import compiled
 from tests.tolerances import FLOAT32
 
 VALIDATION = models.data(seed=1)
@@ -184,7 +185,7 @@ class Stops(keras.callbacks.Callback):
     ("place", "every", "start_epoch"),
     [
         ("before", "epoch", 0),
-        ("after", 2, 1),
+        pytest.param("after", 2, 1, marks=pytest.mark.slow),
         pytest.param("before", 2, 0, marks=pytest.mark.slow),
         pytest.param("before", "epoch", 1, marks=pytest.mark.slow),
         pytest.param("after", "epoch", 0, marks=pytest.mark.slow),
@@ -225,7 +226,8 @@ def test_killed_process_goes_on_with_the_same_average(tmp_path):
         import keras
         from keras_trainkit.callbacks import WeightAveraging
         from tests import models
-        from tests.callbacks.averages import compiled, fit
+        from tests.callbacks.averages import fit
+        from tests.models import compiled
 
         directory, kill = sys.argv[1], sys.argv[2] == "kill"
 

@@ -16,7 +16,7 @@ def distance(ensemble, student, x):
     return np.abs(ensemble.predict(x, verbose=0) - student(x).numpy()).mean()
 
 
-@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("logits", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_student_comes_to_predict_like_the_ensemble(logits):
     x, y = models.data()
     ensemble = Ensemble([compiled(member) for member in several()])

@@ -7,8 +7,6 @@ import tensorflow as tf
 from keras_trainkit import callbacks
 from tests import models
 
-CROSSENTROPY = "sparse_categorical_crossentropy"
-
 
 def monitors(every=1):
     return [
@@ -21,19 +19,7 @@ def monitors(every=1):
 
 
 def train(build, watchers, *, compile=None, fit=None, data=None, strategy=None):
-    policy = keras.config.dtype_policy()
-    keras.utils.clear_session()  # also forgets the policy
-    keras.config.set_dtype_policy(policy)
-    keras.utils.set_random_seed(7)
-    tf.random.set_seed(7)
-    compile = {"optimizer": "adam", "loss": CROSSENTROPY, "jit_compile": False} | (
-        compile or {}
-    )
-    if callable(compile["optimizer"]):
-        compile["optimizer"] = compile["optimizer"]()
-    with (strategy or tf.distribute.get_strategy()).scope():
-        model = build()
-        model.compile(**compile)
+    model = models.compiled(build, strategy, **(compile or {}))
     # A shuffling dataset goes on where it stopped: each run has one of its own.
     x, y = (data() if callable(data) else data) or models.data()
     arguments = {"epochs": 2, "batch_size": 16, "verbose": 0} | (fit or {})
@@ -194,7 +180,7 @@ def test_several_outputs_train_unchanged():
     targets = {"kind": y, "size": x[:, 0]}
     assert_unchanged(
         models.two_outputs,
-        compile={"loss": {"kind": CROSSENTROPY, "size": "mse"}},
+        compile={"loss": {"kind": models.CROSSENTROPY, "size": "mse"}},
         data=(x, targets),
         fit={"validation_split": 0.25},
     )

@@ -37,7 +37,14 @@ def subclassed(hp):
     return model
 
 
-@pytest.mark.parametrize("hypermodel", [functional, unbuilt, subclassed])
+@pytest.mark.parametrize(
+    "hypermodel",
+    [
+        pytest.param(functional, marks=pytest.mark.slow),
+        unbuilt,
+        pytest.param(subclassed, marks=pytest.mark.slow),
+    ],
+)
 def test_promotion_keeps_weights_and_optimizer_of_the_last_epoch(
     hypermodel, tmp_path, data
 ):

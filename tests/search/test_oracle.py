@@ -47,7 +47,14 @@ def writes_of(kind, directory, kill_at):
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("kind", ORACLES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        # Its Gaussian process takes its time at every trial.
+        pytest.param(kind, marks=pytest.mark.slow) if kind == "bayesian" else kind
+        for kind in ORACLES
+    ],
+)
 def test_search_killed_at_any_write_ends_as_if_it_had_not_been(
     kind, moment, tmp_path, kill_at
 ):

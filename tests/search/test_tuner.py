@@ -26,6 +26,7 @@ class Interrupt(keras.callbacks.Callback):
         type(self).trainings += 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TUNERS)
 def test_interrupted_search_ends_as_if_it_had_not_been(kind, tmp_path, data):
     whole = run(make(kind, tmp_path / "whole"), data)
