@@ -34,6 +34,8 @@ class MeasuredFunction:
         self.first_step = first_step
         self.step: MeasuredStep | None = None
         self.pending_steps = 0
+        # Also by a call that ended with the data, after some of its steps.
+        self.called = False
 
     def build(self, make: Make) -> "MeasuredFunction":
         """Makes the functions that are called, around a measured step.
@@ -54,6 +56,7 @@ class MeasuredFunction:
         """Trains on the next batch or batches, as Keras' own function would."""
         if self._calibration is not None:
             self._calibration.before_call()
+        self.called = True
         logs = self._next_function()(iterator)
         self._count_call()
         return logs

@@ -168,8 +168,9 @@ class Recorder:
     def drain(self) -> None:
         """Fetches the readings that wait on the device."""
         step = self._measured_step()
-        if step is None or self._function is None or not self._function.pending_steps:
+        if step is None or self._function is None or not self._function.called:
             return
+        self._function.called = False
         self._function.pending_steps = 0
         weights = np.full(len(step.replicas), 1.0 / len(step.replicas))
         for key in dict.fromkeys(key for one in step.replicas for key in one.rings):

@@ -295,3 +295,15 @@ def test_full_rings_are_emptied_within_an_epoch(monkeypatch):
     steps, _, _ = monitors[0].record.values("update_ratio", "hidden", "kernel")
     assert len(monitors[0].losses) == 12
     assert steps.tolist() == list(range(12))
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_steps_of_a_call_that_ended_with_the_data_are_recorded():
+    x, y = models.data(examples=8)
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+    batches = batches.filter(lambda *_: True)  # of a length that is not known
+    monitor = callbacks.LossMonitor()
+    model = models.sequential()
+    model.compile("adam", "sparse_categorical_crossentropy", steps_per_execution=2)
+    model.fit(batches, shuffle=False, verbose=0, callbacks=[monitor])
+    assert len(monitor.losses) == int(model.optimizer.iterations.numpy()) == 1
