@@ -16,14 +16,6 @@ tf.config.set_logical_device_configuration(
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def frozen_imports():
-    # `clear_session` collects garbage: over all that TensorFlow has imported
-    # this takes 0.3 s a test.
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture(scope="session")
 def two_replicas():
     # One for all tests: strategies of one process number their collective
@@ -33,7 +25,10 @@ def two_replicas():
 
 @pytest.fixture(autouse=True)
 def clean_keras():
+    # It collects garbage: over all that TensorFlow has imported and that earlier
+    # tests have left alive, a second or more. What is alive by now is set apart.
     keras.utils.clear_session()
+    gc.freeze()
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")

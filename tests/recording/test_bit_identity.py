@@ -104,6 +104,7 @@ def test_xla_trains_unchanged(build):
     assert_unchanged(build, compile={"jit_compile": True})
 
 
+@pytest.mark.slow
 def test_xla_trains_unchanged_at_every_other_step():
     options = {"compile": {"jit_compile": True}}
     plain = train(models.sequential, [], **options)
@@ -121,7 +122,7 @@ def test_readings_now_and_then_leave_training_unchanged(build):
     assert models.same(models.weights_of(plain), models.weights_of(watched))
 
 
-@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_mixed_precision_trains_unchanged(xla):
     keras.config.set_dtype_policy("mixed_float16")
     record = assert_unchanged(models.sequential, compile={"jit_compile": xla})
