@@ -155,8 +155,11 @@ def compare(name, build, shape, steps, epochs, rounds):
     y = random.integers(0, 10, len(x))
     directory = tempfile.mkdtemp()
     times = {}
-    for _ in range(rounds):
-        for variant, make in variants(x, y, directory).items():
+    for number in range(rounds):
+        makers = list(variants(x, y, directory).items())
+        # No variant is always the first of its round, or after the same other.
+        start = number * len(makers) // rounds
+        for variant, make in makers[start:] + makers[:start]:
             result = measure(build, x, y, epochs, make())
             times.setdefault(variant, []).append(result)
     shutil.rmtree(directory)
