@@ -13,32 +13,20 @@ seeds of the initial weights and of the order of the data, all with one split.
 import argparse
 import os
 import statistics
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from monitoring import BATCH, Clock, mlp
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from keras_trainkit.callbacks import WeightAveraging
 
 layers = keras.layers
-BATCH = 128
 RATE = 0.05
 CROSSENTROPY = "sparse_categorical_crossentropy"
-
-
-def mlp():
-    return keras.Sequential(
-        [
-            keras.Input((784,)),
-            layers.Dense(320, activation="relu"),
-            layers.Dense(160, activation="relu"),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
 
 
 def cnn():
@@ -57,15 +45,6 @@ def cnn():
             layers.Dense(10, activation="softmax"),
         ]
     )
-
-
-class Clock(keras.callbacks.Callback):
-    """Takes the processor time of the steady state."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        now = time.process_time()
-        self.started = now if epoch == 0 else self.started
-        self.steady = now - self.started
 
 
 class HostAverage(keras.callbacks.Callback):

@@ -9,8 +9,8 @@ import tensorflow as tf
 class Entries:
     """Reads a variable, or an even sample of a large one.
 
-    A sample, for a whole variable that is read before an update and kept until
-    after it would make the update copy it.
+    A large variable is sampled because one that is kept whole from before an update
+    would make the update copy it.
 
     Args:
         variable: The `tf.Variable`.

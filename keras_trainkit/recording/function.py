@@ -34,7 +34,7 @@ class MeasuredFunction:
         self.first_step = first_step
         self.step: MeasuredStep | None = None
         self.pending_steps = 0
-        # Also by a call that ended with the data, after some of its steps.
+        # Since the readings were last fetched; a call that raised counts as well.
         self.called = False
 
     def build(self, make: Make) -> "MeasuredFunction":

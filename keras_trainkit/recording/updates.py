@@ -76,8 +76,8 @@ class UpdateReadings:
         limit = self._step.request.entries
         values = [Entries(getattr(value, "value", value), limit) for _, value in pairs]
 
-        # The gradients are read here, not at the end of the step: kept until then,
-        # the update could not reuse their memory.
+        # The gradients are read here, not at the end of the step: a large one kept
+        # whole until then, the update could not reuse its memory.
         def read() -> tuple[list[Any], list[Any], Any]:
             parts = [
                 self._of_gradient(gradient, value)
