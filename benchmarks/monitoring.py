@@ -188,8 +188,10 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one short round")
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
+    # Long runs: TensorFlow takes hundreds of calls to learn which operations are
+    # cheap, and those of a rare reading are not called often.
     scale = 1 if arguments.quick else 4
-    epochs = 3 if arguments.quick else 8
+    epochs = 3 if arguments.quick else 25
     compare("MLP", mlp, (784,), 50 * scale, epochs, rounds)
     compare("CNN", cnn, (32, 32, 3), 10 * scale, epochs, rounds)
 

@@ -86,7 +86,7 @@ class TrainingMonitor(Monitor):
         *,
         layers: Sequence[str] | None = None,
         sample: int | Literal["auto"] | None = "auto",
-        entries: int | None = 16_384,
+        entries: int | None = 8_192,
         histograms: bool = False,
         train_data: tuple[Any, Any] | None = None,
         examples: int = 256,
@@ -147,7 +147,7 @@ class TrainingMonitor(Monitor):
     def begin(self) -> None:
         """Resets the state of the monitor; a run is about to begin."""
         automatic = self.every == "auto"
-        self._budget = _Budget(self.overhead / 2 if automatic else None)
+        self._budget = _Budget(self.overhead / 3 if automatic else None)
         self._logged: dict[str, float] = {}
         self._done_epoch: int | None = None
         self._epoch_logs: tuple[int, dict[str, Any]] | None = None

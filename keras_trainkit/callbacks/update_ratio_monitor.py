@@ -44,7 +44,7 @@ class UpdateRatioMonitor(Monitor):
     def __init__(
         self,
         every: int | Literal["auto"] = 1,
-        entries: int | None = 16_384,
+        entries: int | None = 8_192,
         overhead: float = 0.03,
     ) -> None:
         super().__init__()

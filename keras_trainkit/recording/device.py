@@ -62,7 +62,7 @@ class Ring:
         """
         count = self._count.read_value() if self._keeps_steps else step
         place = tf.reshape(count % self.capacity, [1, 1])
-        self._rows.scatter_nd_update(place, row[tf.newaxis])
+        self._rows.scatter_nd_update(place, tf.reshape(row, [1, -1]))
         if self._keeps_steps:
             self._steps.scatter_nd_update(place, tf.reshape(step, [1]))
             self._count.assign_add(1)

@@ -117,13 +117,6 @@ class MeasuredFunction:
             self._calibration.after_call()
         steps = self._model().steps_per_execution
         self.pending_steps += steps
-        if self.pending_steps + steps > self._room():
+        assert self.step is not None
+        if self.pending_steps + steps > min(one.room for one in self.step.replicas):
             self._recorder().drain()
-
-    def _room(self) -> int:
-        """Steps that the fullest ring takes for sure before it writes over rows."""
-        return min(
-            ring.capacity
-            for replica in (self.step.replicas if self.step else ())
-            for ring in replica.rings.values()
-        )

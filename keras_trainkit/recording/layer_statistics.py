@@ -10,7 +10,8 @@ from keras_trainkit import measures
 from keras_trainkit.record import Series
 from keras_trainkit.recording.columns import Column, Merge
 from keras_trainkit.recording.device import variable
-from keras_trainkit.recording.schedule import Replica, Schedule
+from keras_trainkit.recording.rows import Reading, StepRows
+from keras_trainkit.recording.schedule import Replica
 from keras_trainkit.recording.taps import StepTap
 
 if TYPE_CHECKING:
@@ -22,17 +23,17 @@ class LayerReadings:
 
     Args:
         step: The measured step.
-        replica: Where the readings are written.
-        schedule: When they are due.
+        replica: Where units and histograms are counted.
+        rows: Where the readings are written.
         tap: What saw the layers.
     """
 
     def __init__(
-        self, step: "MeasuredStep", replica: Replica, schedule: Schedule, tap: StepTap
+        self, step: "MeasuredStep", replica: Replica, rows: StepRows, tap: StepTap
     ) -> None:
         self._step = step
         self._replica = replica
-        self._schedule = schedule
+        self._rows = rows
         self._tap = tap
         self._loss_scale: Any = None
 
@@ -47,54 +48,59 @@ class LayerReadings:
             return
         columns: list[Column] = []
         readers: list[Callable[[], list[Any]]] = []
-        suspects: list[tuple[str, str, list[Any]]] = []
-        for label, samples in self._tap.activations.items():
-            bounds = self._tap.layers[label].bounds
-            columns += _columns(label, "activation", bounds is not None)
-            readers.append(self._activation_reader(samples, bounds))
-            suspects.append((label, "activation", samples))
-        for label, samples in self._tap.activation_gradients.items():
-            columns += _columns(label, "activation_gradient", False)
-            readers.append(self._gradient_reader(samples))
-            suspects.append((label, "activation_gradient", samples))
-        columns += [
-            Column(Series("nonfinite_count", label, name), Merge.SUM)
-            for label, name, _ in suspects
-        ]
-        ring = self._replica.ring("layers", columns)
-        units = self._unit_variables()
+        suspects: list[Column] = []
+        seen: list[list[Any]] = []
+        for measure, groups, reader in (
+            ("activation", self._tap.activations, self._activation_reader),
+            (
+                "activation_gradient",
+                self._tap.activation_gradients,
+                self._gradient_reader,
+            ),
+        ):
+            for label, samples in groups.items():
+                columns += _columns(label, measure, self._tap.layers[label].bounds)
+                readers.append(reader(label, samples))
+                series = Series("nonfinite_count", label, measure)
+                suspects.append(Column(series, Merge.SUM))
+                seen.append(samples)
         histograms = self._histogram_variables()
 
-        def write() -> Any:
-            row = tf.stack([number for read in readers for number in read()])
-            tensors = [_together(samples) for _, _, samples in suspects]
-            counts = measures.nonfinite_counts(row, tensors)
-            ring.write(self._schedule.number, tf.concat([row, counts], axis=0))
-            for label, state in units.items():
-                self._note_active_units(label, state)
+        def read() -> tuple[list[Any], list[Any]]:
+            numbers = [number for read in readers for number in read()]
             for state, samples in histograms:
                 counts = measures.histogram(_together(samples))
                 state.assign_add(tf.cast(counts, tf.float64))
-            return tf.constant(0)
+            return numbers, list(map(_together, seen))
 
-        self._schedule.when("layers", write, lambda: tf.constant(0))
+        self._rows.add("layers", Reading(columns, suspects, read))
 
     def _activation_reader(
-        self, samples: list[Any], bounds: tuple[float | None, float | None] | None
+        self, label: str, samples: list[Any]
     ) -> Callable[[], list[Any]]:
+        layer = self._tap.layers[label]
+        units = self._unit_variable(label, samples[0].shape)
+
         def read() -> list[Any]:
             tensor = _together(samples)
             numbers = [
                 *measures.mean_and_variance(tensor),
                 measures.zero_fraction(tensor),
             ]
-            if bounds is not None:
-                numbers.append(measures.saturated_fraction(tensor, *bounds))
+            if layer.bounds is not None:
+                numbers.append(measures.saturated_fraction(tensor, *layer.bounds))
+            if units is not None:
+                for sample in samples:
+                    axis = layer.unit_axis(sample.shape.rank)
+                    active = measures.active_units(sample, axis)
+                    units.assign_add(tf.cast(active, tf.float32))
             return numbers
 
         return read
 
-    def _gradient_reader(self, samples: list[Any]) -> Callable[[], list[Any]]:
+    def _gradient_reader(
+        self, label: str, samples: list[Any]
+    ) -> Callable[[], list[Any]]:
         def read() -> list[Any]:
             mean, variance = measures.mean_and_variance(_together(samples))
             if self._loss_scale is None:
@@ -104,30 +110,20 @@ class LayerReadings:
 
         return read
 
-    def _unit_variables(self) -> dict[str, Any]:
-        found = {}
-        for label, samples in self._tap.activations.items():
-            shape = samples[0].shape
-            if not self._tap.layers[label].rectifies or (shape.rank or 0) < 2:
-                continue
-            count = shape[self._tap.layers[label].unit_axis(shape.rank)]
-            if count is None:
-                continue
-            if label not in self._replica.units:
-                self._replica.units[label] = variable(
-                    np.zeros(count, bool), tf.bool, self._replica.device
-                )
-            found[label] = self._replica.units[label]
-            self._step.units_reset.setdefault(label, 0)
-        return found
-
-    def _note_active_units(self, label: str, state: Any) -> None:
+    def _unit_variable(self, label: str, shape: Any) -> Any:
+        """How often each unit was active; `None` if units cannot fall silent."""
         layer = self._tap.layers[label]
-        active = state.read_value()
-        for sample in self._tap.activations[label]:
-            axis = layer.unit_axis(sample.shape.rank)
-            active |= measures.active_units(sample, axis)
-        state.assign(active)
+        if not layer.rectifies or (shape.rank or 0) < 2:
+            return None
+        count = shape[layer.unit_axis(shape.rank)]
+        if count is None:
+            return None
+        if label not in self._replica.units:
+            self._replica.units[label] = variable(
+                np.zeros(count), tf.float32, self._replica.device
+            )
+        self._step.units_reset.setdefault(label, 0)
+        return self._replica.units[label]
 
     def _histogram_variables(self) -> list[tuple[Any, list[Any]]]:
         if not self._step.request.histograms:
@@ -148,15 +144,15 @@ class LayerReadings:
         return found
 
 
-def _columns(label: str, name: str, bounded: bool) -> list[Column]:
+def _columns(label: str, name: str, bounds: Any) -> list[Column]:
     columns = [
         Column(Series(f"{name}_mean", label), Merge.MEAN),
         Column(Series(f"{name}_std", label), Merge.VARIANCE),
     ]
     if name == "activation":
         columns.append(Column(Series("zero_fraction", label), Merge.MEAN))
-    if bounded:
-        columns.append(Column(Series("saturated_fraction", label), Merge.MEAN))
+        if bounds is not None:
+            columns.append(Column(Series("saturated_fraction", label), Merge.MEAN))
     return columns
 
 

@@ -291,11 +291,11 @@ def _add_dead_fractions(
         if readings < _FEWEST_READINGS and not complete:
             continue
         states = [replica.units[label] for replica in step.replicas]
-        active = np.any([state.numpy() for state in states], axis=0)
-        record.add("dead_fraction", float(np.mean(~active)), layer=label, **place)
+        silent = np.all([state.numpy() == 0.0 for state in states], axis=0)
+        record.add("dead_fraction", float(np.mean(silent)), layer=label, **place)
         step.units_reset[label] = place["step"] + 1
         for state in states:
-            state.assign(np.zeros(len(active), bool))
+            state.assign(np.zeros(len(silent)))
 
 
 def _add_histograms(

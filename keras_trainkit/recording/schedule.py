@@ -17,7 +17,11 @@ _ALARMS = 3
 
 @dataclasses.dataclass
 class Replica:
-    """The state of one replica on its device."""
+    """The state of one replica on its device.
+
+    `room` is the number of steps that the fullest ring takes for sure before it
+    writes over rows.
+    """
 
     device: str | None
     step: Any
@@ -30,6 +34,7 @@ class Replica:
     )
     units: dict[str, Any] = dataclasses.field(default_factory=dict)
     histograms: dict[tuple[str, str], Any] = dataclasses.field(default_factory=dict)
+    room: int = 2**62
     captured: list[Any] | None = None
     captured_structure: Any = None
     captured_count: Any = None
@@ -40,6 +45,7 @@ class Replica:
         if key not in self.rings:
             counter = self.step if channel == "steps" else None
             self.rings[key] = Ring(len(columns), self.device, counter)
+            self.room = min(self.room, self.rings[key].capacity)
         return self.rings[key]
 
 
@@ -121,7 +127,7 @@ class Schedule:
         """
         if self._known is not None:
             return read() if channel in self._known else otherwise()
-        if self._is_always_due(channel):
+        if self.is_always_due(channel):
             return read()  # without a branch, which every tensor would have to pass
         return tf.cond(self.is_due(channel), read, otherwise)
 
@@ -131,7 +137,7 @@ class Schedule:
         if (
             self._loss is not None
             and self._known is None
-            and not all(map(self._is_always_due, channels))
+            and not all(map(self.is_always_due, channels))
         ):
             alarmed = ~tf.math.is_finite(self._loss)
             if self._early:
@@ -139,12 +145,19 @@ class Schedule:
             self._replica.alarms.assign_add(tf.cast(alarmed, tf.int64))
         self._replica.step.assign_add(1)
 
-    def _is_always_due(self, channel: str) -> bool:
-        return (
+    def is_always_due(self, channel: str) -> bool:
+        """Whether a channel is due in every step; "steps" is."""
+        return channel == "steps" or (
             channel in self._replica.always
             and self._iterations is None
             and not self._early
         )
+
+    def is_certain(self, channel: str) -> bool:
+        """Whether no test is needed to know that a channel is due in this step."""
+        if self._known is None:
+            return self.is_always_due(channel)
+        return channel == "steps" or channel in self._known
 
     def _is_on(self, rhythm: Any) -> Any:
         interval = rhythm.read_value()

@@ -13,6 +13,7 @@ from keras_trainkit.recording.fusion import may_be_fused
 from keras_trainkit.recording.layer_statistics import LayerReadings
 from keras_trainkit.recording.layers import MeasuredLayer, measured_layers, short_name
 from keras_trainkit.recording.request import Request
+from keras_trainkit.recording.rows import Reading, StepRows
 from keras_trainkit.recording.sampling import Sampling
 from keras_trainkit.recording.schedule import Replica, Schedule, new_replica
 from keras_trainkit.recording.taps import StepTap, Taps, optimizers_of
@@ -75,11 +76,11 @@ class MeasuredStep:
             channels = frozenset()
         trace = _StepTrace(self, replica, schedule, channels)
         logs = trace.run(data)
-        row = trace.write_step(logs)
+        written = trace.write_step(logs)
         if self.request.captured_examples and replica is self.replicas[0]:
             capture(replica, data, self.request.captured_examples)
         # A step whose data never came must not count.
-        with tf.control_dependencies([] if row is None else [row]):
+        with tf.control_dependencies([written]):
             schedule.end_step()
         return logs
 
@@ -211,7 +212,8 @@ class _StepTrace:
         self._replica = replica
         self._schedule = schedule
         reads_updates = "updates" in channels
-        self._updates = UpdateReadings(step, replica, schedule, reads_updates)
+        self._rows = StepRows(replica, schedule)
+        self._updates = UpdateReadings(step, self._rows, schedule, reads_updates)
         sampling = None
         if "layers" in channels:
             sampling = Sampling(step.request.sample, schedule.number)
@@ -221,13 +223,13 @@ class _StepTrace:
             self._updates.after,
             sampling,
         )
-        self._layers = LayerReadings(step, replica, schedule, self._tap)
+        self._layers = LayerReadings(step, replica, self._rows, self._tap)
         self._optimizer = getattr(step.model, "optimizer", None)
         self._loss: Any = None
         self._rate: Any = None
 
     def run(self, data: Any) -> Any:
-        """Runs the step and writes the readings of its inside that are due."""
+        """Runs the step and takes the readings of its inside that are due."""
         if self._optimizer is not None:
             rate = tf.convert_to_tensor(self._optimizer.learning_rate)
             self._rate = tf.cast(rate, tf.float32)
@@ -237,7 +239,11 @@ class _StepTrace:
         return logs
 
     def write_step(self, logs: Any) -> Any:
-        """Writes and returns what is read at every step: batch loss and rate."""
+        """Writes the readings, with what is read at every step: batch loss and rate.
+
+        Returns:
+            What must be done before the step counts.
+        """
         if self._loss is None and isinstance(logs, dict) and "loss" in logs:
             # A custom step that shows its loss nowhere else: take what it reports.
             self._loss = _scalar(logs["loss"])
@@ -249,11 +255,9 @@ class _StepTrace:
         if self._rate is not None:
             columns.append(Column(Series("learning_rate")))
             row.append(self._rate)
-        if not row:
-            return None
-        numbers = tf.stack(row)
-        self._replica.ring("steps", columns).write(self._schedule.number, numbers)
-        return numbers
+        if row:
+            self._rows.add("steps", Reading(columns, [], lambda: (row, [])))
+        return self._rows.write()
 
     def _note_loss(self, loss: Any) -> None:
         # Keras divides the loss by the number of replicas before it is summed.

@@ -241,7 +241,7 @@ class Taps:
                 try:
                     reading = tap.before_update(optimizer, grads, variables)
                     # What is still being read cannot be updated in place.
-                    with tf.control_dependencies(reading):
+                    with tf.control_dependencies([tf.group(*reading)]):
                         result = original(grads, variables)
                     tap.after_update()
                 finally:

@@ -10,7 +10,8 @@ from keras_trainkit import measures
 from keras_trainkit.record import Series
 from keras_trainkit.recording.columns import Column
 from keras_trainkit.recording.entries import Entries
-from keras_trainkit.recording.schedule import Replica, Schedule
+from keras_trainkit.recording.rows import Reading, StepRows
+from keras_trainkit.recording.schedule import Schedule
 
 if TYPE_CHECKING:
     from keras_trainkit.recording.step import MeasuredStep
@@ -25,7 +26,7 @@ class Update:
         entries: What is read of each.
         before: What was read of each.
         gradients: What was read of the gradient of each.
-        squares: Half the sums of squares of the gradients, one a variable.
+        squares: Half the sum of squares of what was read of each gradient.
         sparse: Whether the gradient of each is sparse.
     """
 
@@ -33,7 +34,7 @@ class Update:
     entries: list[Entries]
     before: list[Any]
     gradients: list[Any]
-    squares: Any
+    squares: list[Any]
     sparse: list[bool]
 
 
@@ -42,16 +43,16 @@ class UpdateReadings:
 
     Args:
         step: The measured step, which knows the variables' names.
-        replica: Where the readings are written.
+        rows: Where the readings are written.
         schedule: When they are due.
         wanted: Whether they may be due; else only the loss's scale is read.
     """
 
     def __init__(
-        self, step: "MeasuredStep", replica: Replica, schedule: Schedule, wanted: bool
+        self, step: "MeasuredStep", rows: StepRows, schedule: Schedule, wanted: bool
     ) -> None:
         self._step = step
-        self._replica = replica
+        self._rows = rows
         self._schedule = schedule
         self._wanted = wanted
         self._pending: Update | None = None
@@ -78,17 +79,17 @@ class UpdateReadings:
 
         # The gradients are read here, not at the end of the step: a large one kept
         # whole until then, the update could not reuse its memory.
-        def read() -> tuple[list[Any], list[Any], Any]:
+        def read() -> tuple[list[Any], list[Any], list[Any]]:
             parts = [
                 self._of_gradient(gradient, value)
                 for gradient, value in zip(grads, values, strict=True)
             ]
-            squares = tf.stack([measures.half_square_sum(part) for part in parts])
+            squares = [measures.half_square_sum(part) for part in parts]
             return [value.read() for value in values], parts, squares
 
-        def skip() -> tuple[list[Any], list[Any], Any]:
+        def skip() -> tuple[list[Any], list[Any], list[Any]]:
             nothing = [value.nothing() for value in values]
-            return nothing, nothing, tf.zeros([len(values)])
+            return nothing, nothing, [tf.zeros([])] * len(values)
 
         if self._step.uses_twin:
             before, parts, squares = read()
@@ -98,7 +99,7 @@ class UpdateReadings:
         self._pending = Update(
             [variable for _, variable in pairs], values, before, parts, squares, sparse
         )
-        return [*before, squares]
+        return [*before, *squares]
 
     def _of_gradient(self, gradient: Any, value: Entries) -> Any:
         if isinstance(gradient, tf.IndexedSlices):
@@ -134,30 +135,23 @@ class UpdateReadings:
             )
             for name, scale, sparse in zip(names, scales, update.sparse, strict=True)
         ]
-        columns += [
-            Column(Series("nonfinite_count", layer, name)) for layer, name in names
-        ]
-        columns += [
-            Column(Series("nonfinite_count", layer, f"{name} gradient"))
+        suspects = [
+            Column(Series("nonfinite_count", layer, f"{name}{what}"))
+            for what in ("", " gradient")
             for layer, name in names
         ]
-        ring = self._replica.ring("updates", columns)
 
-        def write() -> Any:
+        def read() -> tuple[list[Any], list[Any]]:
             after = [entries.read() for entries in update.entries]
             moved = [new - old for new, old in zip(after, update.before, strict=True)]
-            sums = tf.stack(list(map(measures.half_square_sum, update.before + moved)))
+            sums = list(map(measures.half_square_sum, update.before + moved))
             squares = update.squares
-            bad = measures.nonfinite_counts(
-                tf.concat([sums, squares], axis=0), after + update.gradients
-            )
             if self.loss_scale is not None:
-                squares /= tf.cast(self.loss_scale, tf.float32) ** 2
-            row = tf.concat([sums, squares, bad], axis=0)
-            ring.write(self._schedule.number, row)
-            return tf.constant(0)
+                scale = tf.cast(self.loss_scale, tf.float32) ** 2
+                squares = [square / scale for square in squares]
+            return sums + squares, after + update.gradients
 
-        self._schedule.when("updates", write, lambda: tf.constant(0))
+        self._rows.add("updates", Reading(columns, suspects, read))
 
 
 def _loss_scale(optimizer: Any) -> Any:

@@ -10,6 +10,7 @@ import textwrap
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_trainkit import callbacks
 from keras_trainkit.callbacks.monitor import Monitor
@@ -209,6 +210,13 @@ def test_unknown_layer_is_refused_before_training():
     with pytest.raises(ValueError, match=r"Received: layers=\['nowhere'\]"):
         fit(model, callbacks.LayerStatisticsMonitor(layers=["nowhere"]))
     assert models.same(before, models.weights_of(model))
+
+
+def test_monitors_make_tensorflow_warn_of_nothing(caplog, monkeypatch):
+    monkeypatch.setattr(tf.get_logger(), "propagate", True)
+    with caplog.at_level("WARNING"):
+        fit(compiled(), callbacks.TrainingMonitor(every=2), epochs=2)
+    assert not caplog.records
 
 
 def test_chosen_layers_are_measured_alone():

@@ -38,15 +38,15 @@ def calibrated(monkeypatch, cost_of_reading, overhead, calls=40):
 
 @pytest.mark.parametrize(
     ("cost", "overhead", "interval"),
-    [(0.3, 0.03, 20), (0.3, 0.3, 2), (0.001, 0.03, 1), (3.0, 0.02, 300)],
+    [(0.3, 0.03, 30), (0.3, 0.3, 3), (0.001, 0.03, 1), (3.0, 0.02, 450)],
 )
-def test_interval_keeps_the_cost_within_half_of_the_budget(
+def test_interval_keeps_the_cost_within_a_third_of_the_budget(
     monkeypatch, cost, overhead, interval
 ):
     found, intervals = calibrated(monkeypatch, cost, overhead)
     assert found.interval == pytest.approx(interval, abs=1)
     assert intervals == {"updates": found.interval, "layers": found.interval}
-    assert cost / found.interval <= overhead / 2 + 1e-9 or found.interval == 1
+    assert cost / found.interval <= overhead / 3 + 1e-9 or found.interval == 1
 
 
 def test_interval_is_one_until_it_is_known(monkeypatch):
