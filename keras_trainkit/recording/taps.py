@@ -23,8 +23,8 @@ class StepTap:
     Args:
         loss: Called with each batch loss.
         before_update: Called with the optimizer, the gradients and the variables
-            right before they are applied; returns what must be done before they
-            are. `None` if updates are not wanted.
+            right before they are applied; returns the gradients to apply. `None`
+            if updates are not wanted.
         after_update: Called right after they were applied.
         sampling: Takes the sample of the layers' outputs and of their gradients;
             `None` if they are not wanted.
@@ -85,7 +85,7 @@ class StepTap:
             return gradient
         sample = self._sampling.of(gradient)
         self.activation_gradients.setdefault(label, []).append(sample)
-        return _after(sample, gradient)
+        return once_read(gradient, [sample])
 
     def _tensor(self, layer: MeasuredLayer, label: str, value: Any) -> Any:
         sampling = self._sampling
@@ -114,7 +114,7 @@ class StepTap:
         elif made_by in _READ_THROUGH:
             return value
         else:
-            value = self._watched(label, _after(sample, value))
+            value = self._watched(label, once_read(value, [sample]))
         for name, attribute in carried.items():
             setattr(value, name, attribute)
         return value
@@ -239,10 +239,8 @@ class Taps:
                 grads, variables = list(grads), list(trainable_variables)
                 tap.updating = True
                 try:
-                    reading = tap.before_update(optimizer, grads, variables)
-                    # What is still being read cannot be updated in place.
-                    with tf.control_dependencies([tf.group(*reading)]):
-                        result = original(grads, variables)
+                    grads = tap.before_update(optimizer, grads, variables)
+                    result = original(grads, variables)
                     tap.after_update()
                 finally:
                     tap.updating = False
@@ -264,12 +262,13 @@ def optimizers_of(model: Any) -> list[Any]:
     return list(found.values())
 
 
-def _after(sample: Any, tensor: Any) -> Any:
-    """The tensor, once its sample is taken: who uses it then has it for himself."""
-    if sample is tensor:
+def once_read(tensor: Any, readings: list[Any]) -> Any:
+    """The tensor, once it is read: who uses it then can work on it in place."""
+    readings = [reading for reading in readings if reading is not tensor]
+    if not readings:
         return tensor
-    with tf.control_dependencies([sample]):
-        return tf.identity(tensor)
+    with tf.control_dependencies(readings):
+        return tf.nest.map_structure(tf.identity, tensor, expand_composites=True)
 
 
 def _current_graph() -> Any:

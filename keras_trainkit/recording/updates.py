@@ -12,6 +12,7 @@ from keras_trainkit.recording.columns import Column
 from keras_trainkit.recording.entries import Entries
 from keras_trainkit.recording.rows import Reading, StepRows
 from keras_trainkit.recording.schedule import Schedule
+from keras_trainkit.recording.taps import once_read
 
 if TYPE_CHECKING:
     from keras_trainkit.recording.step import MeasuredStep
@@ -62,13 +63,17 @@ class UpdateReadings:
     def before(
         self, optimizer: Any, grads: list[Any], variables: list[Any]
     ) -> list[Any]:
-        """Keeps what `optimizer.apply` is about to change; returns what it read."""
+        """Keeps what `optimizer.apply` is about to change.
+
+        Returns:
+            The gradients, each known once it and its variable are read.
+        """
         self.loss_scale = _loss_scale(optimizer)
-        if not self._wanted:
-            return []
-        pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
-        if not pairs:
-            return []
+        places = [place for place, gradient in enumerate(grads) if gradient is not None]
+        if not self._wanted or not places:
+            return grads
+        given = list(grads)
+        pairs = [(given[place], variables[place]) for place in places]
         grads = [gradient for gradient, _ in pairs]
         if self._step.replica_count > 1:
             # Each replica has its share; only the sum is the gradient of the loss.
@@ -99,7 +104,11 @@ class UpdateReadings:
         self._pending = Update(
             [variable for _, variable in pairs], values, before, parts, squares, sparse
         )
-        return [*before, *squares]
+        # Not one barrier for all: the update of one layer goes on while others still
+        # get their gradients.
+        for place, old, square in zip(places, before, squares, strict=True):
+            given[place] = once_read(given[place], [old, square])
+        return given
 
     def _of_gradient(self, gradient: Any, value: Entries) -> Any:
         if isinstance(gradient, tf.IndexedSlices):
