@@ -315,7 +315,7 @@ def made(make, seed):
         constant = float(np.var(y, axis=0).mean())
     else:
         shares = np.bincount(y) / len(y)
-        constant = float(-np.sum(shares * np.log(shares, where=shares > 0)))
+        constant = float(stats.entropy(shares))
     learnt = min(history.history["val_loss"]) < run.bar * constant
     findings = tk.diagnose(monitor.record)
     return [one for one in findings if one.severity != "info"], learnt

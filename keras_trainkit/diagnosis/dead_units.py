@@ -19,9 +19,9 @@ def describe_dead_units(record: TrainingRecord) -> Finding | None:
     dead, first = {}, {}
     for series in record.select("dead_fraction"):
         _, epochs, values = record.values(*series)
-        if len(values) and values[-1] >= _TOO_MANY:
+        if len(values) and values[-1] > _TOO_MANY:
             dead[series.layer] = round(float(values[-1]), 3)
-            first[series.layer] = int(epochs[(values >= _TOO_MANY).argmax()])
+            first[series.layer] = int(epochs[(values > _TOO_MANY).argmax()])
     if not dead:
         return None
     worst = max(dead, key=lambda layer: dead[layer])

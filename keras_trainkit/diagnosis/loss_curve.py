@@ -14,6 +14,9 @@ Shape = Literal["unknown", "diverging", "high", "low", "good", "flat"]
 _FEWEST_STEPS = 20
 # Ends of the curve that are compared, as shares of its length.
 _SHARE = 0.1
+# Untrained, all batches are about equally wrong; once most examples are learnt, the
+# few that are not make batches differ this much.
+_LARGE_WIGGLE = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +70,16 @@ class LossCurve:
                 confidence=0.6,
                 evidence=evidence,
                 advice="Divide the learning rate by 3, or let it decay.",
+            )
+        if self.shape == "flat" and self.wiggle > _LARGE_WIGGLE:
+            return Finding(
+                "The loss has not changed beyond its noise. Its batches differ as "
+                "they do where most examples are learnt already.",
+                where="loss",
+                severity="info",
+                confidence=0.4,
+                evidence=evidence,
+                advice="Nothing, if the model was trained before.",
             )
         if self.shape == "flat":
             return Finding(
@@ -134,7 +147,8 @@ def describe_loss_curve(record: TrainingRecord) -> LossCurve:
         shape = "diverging"
     elif (
         late < noise
-        and wiggle > 0.2
+        and smoothed[0] > level + noise
+        and wiggle > _LARGE_WIGGLE
         and end > 0.3 * start
         and finite[half:].max() > start
     ):

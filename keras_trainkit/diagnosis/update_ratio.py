@@ -11,6 +11,9 @@ _FIRST_STEPS = 50
 _TOO_HIGH = 0.1
 # One update that replaces most of a weight is too long, whatever follows.
 _FAR_TOO_HIGH = 0.5
+# Share of its first value that the loss of a run that learns falls below. Some must
+# leave their first weights far behind, e.g. to reach large targets.
+_LEARNT = 0.5
 
 
 def describe_update_ratios(record: TrainingRecord) -> Finding | None:
@@ -38,12 +41,14 @@ def describe_update_ratios(record: TrainingRecord) -> Finding | None:
     if median <= _TOO_HIGH and peak <= _FAR_TOO_HIGH:
         return None
     worst = max(longest, key=lambda layer: longest[layer])
+    learns = _learns(record)
     return Finding(
         "The first updates are far too long for the weights they change; a "
-        "thousandth of their size is healthy.",
+        "thousandth of their size is healthy."
+        + (" The loss falls all the same." if learns else ""),
         where=worst,
-        severity="error",
-        confidence=0.8,
+        severity="info" if learns else "error",
+        confidence=0.5 if learns else 0.8,
         evidence={
             "median_update_ratio": round(median, 5),
             "longest_update_ratio": round(peak, 5),
@@ -52,6 +57,14 @@ def describe_update_ratios(record: TrainingRecord) -> Finding | None:
         },
         advice=f"Divide the learning rate by about {_factor(max(median, peak / 5))}.",
     )
+
+
+def _learns(record: TrainingRecord) -> bool:
+    _, _, losses = record.values("loss")
+    if not len(losses):
+        return False
+    end = float(np.median(losses[-max(1, len(losses) // 10) :]))
+    return bool(end < _LEARNT * float(losses[0]))
 
 
 def _factor(ratio: float) -> int:

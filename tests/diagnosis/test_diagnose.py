@@ -35,6 +35,14 @@ def test_loss_curve_is_told_by_its_shape(kind):
         assert (found.finding() is None) == (kind == "good")
 
 
+def test_noise_around_a_low_loss_is_no_alarm():
+    for seed in range(20):
+        losses = 0.02 * np.random.default_rng(seed).exponential(size=300)
+        found = diagnosis.describe_loss_curve(with_losses(losses))
+        assert found.shape == "flat", seed
+        assert found.finding().severity == "info"
+
+
 def test_loss_curve_of_a_few_steps_is_not_judged():
     found = diagnosis.describe_loss_curve(with_losses([2.0, 1.0, 0.5]))
     assert found.shape == "unknown"
@@ -64,6 +72,19 @@ def test_long_first_updates_are_found_and_healthy_ones_are_not():
     assert diagnosis.describe_update_ratios(with_ratios(once)) is not None
     bias = with_ratios(np.full(60, np.inf), variable="bias")
     assert diagnosis.describe_update_ratios(bias) is None
+
+
+def test_long_first_updates_of_a_run_that_learns_are_no_alarm():
+    record = with_ratios(np.full(60, 0.3))
+    learnt = np.geomspace(30_000.0, 300.0, 60)
+    blown_up = np.concatenate([[2.3], np.geomspace(5_000.0, 2.2, 59)])
+    for losses, severity in ((learnt, "info"), (blown_up, "error")):
+        both = TrainingRecord()
+        for series in record.select("update_ratio"):
+            steps, epochs, values = record.values(*series)
+            both.append([series], steps, epochs, values[:, None])
+        both.append([Series("loss")], steps, epochs, losses[:, None])
+        assert diagnosis.describe_update_ratios(both).severity == severity
 
 
 def test_dead_layers_are_found_and_sparse_ones_are_not():
