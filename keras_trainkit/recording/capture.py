@@ -44,12 +44,35 @@ def capture(replica: Replica, data: Any, wanted: int) -> None:
     count = replica.captured_count.read_value()
     states = replica.captured
 
-    def keep() -> Any:
-        size = tf.minimum(tf.shape(flat[0])[0], wanted)
+    def keep(count: Any, *values: Any) -> Any:
+        size = tf.minimum(tf.shape(values[0])[0], wanted)
         places = count + tf.range(tf.cast(size, tf.int64))
-        for state, value in zip(states, flat, strict=True):
+        for state, value in zip(states, values, strict=True):
             state.scatter_nd_update(places[:, tf.newaxis], value[:size])
         replica.captured_count.assign_add(tf.cast(size, tf.int64))
         return tf.constant(0)
 
-    tf.cond(count < wanted, keep, lambda: tf.constant(0))
+    inputs = [count, *flat]
+    if tf.executing_eagerly():
+        if count < wanted:
+            keep(*inputs)
+        return
+    # One operation, see `measures.nonfinite_counts`. What the one branch captures, its
+    # variables, both are given.
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in inputs]
+    kept = tf.function(keep, autograph=False).get_concrete_function(*specs)
+    specs += [tf.TensorSpec([], tensor.dtype) for tensor in kept.captured_inputs]
+    tf.raw_ops.If(
+        cond=count < wanted,
+        input=[*inputs, *kept.captured_inputs],
+        Tout=[tf.int32],
+        then_branch=kept,
+        else_branch=tf.function(_nothing, autograph=False).get_concrete_function(
+            *specs
+        ),
+        output_shapes=[[]],
+    )
+
+
+def _nothing(*inputs: Any) -> Any:
+    return tf.constant(0)
