@@ -118,37 +118,6 @@ def nonfinite_count(tensor: Any) -> Any:
     return tf.reduce_sum(tf.cast(~tf.math.is_finite(tensor), tf.float32))
 
 
-def nonfinite_counts(row: Any, tensors: list[Any]) -> Any:
-    """Counts per tensor, but only if a number of the row gives reason to.
-
-    Args:
-        row: Numbers computed from the tensors, shape `(n,)`.
-        tensors: The tensors.
-
-    Returns:
-        How many entries of each are NaN or infinite, float32.
-    """
-    fine = tf.reduce_all(tf.math.is_finite(row))
-    if tf.executing_eagerly():
-        return _count_none(*tensors) if fine else _count_nonfinite(*tensors)
-    # One operation: `tf.cond` would send each tensor through operations of its own
-    # and visit all those that count, also when there is nothing to count.
-    specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
-    zeros, counts = (
-        tf.function(branch, autograph=False).get_concrete_function(*specs)
-        for branch in (_count_none, _count_nonfinite)
-    )
-    (found,) = tf.raw_ops.StatelessIf(
-        cond=fine,
-        input=tensors,
-        Tout=[tf.float32],
-        then_branch=zeros,
-        else_branch=counts,
-        output_shapes=[[len(tensors)]],
-    )
-    return found
-
-
 def active_units(tensor: Any, unit_axis: int) -> Any:
     """Returns which units gave anything but zero.
 
@@ -227,11 +196,3 @@ def _at_least_float32(tensor: Any) -> Any:
 
 def _share(flags: Any) -> Any:
     return tf.reduce_mean(tf.cast(flags, tf.float32))
-
-
-def _count_nonfinite(*tensors: Any) -> Any:
-    return tf.stack([nonfinite_count(tensor) for tensor in tensors])
-
-
-def _count_none(*tensors: Any) -> Any:
-    return tf.zeros([len(tensors)])

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_trainkit.recording.branch import branch
 from keras_trainkit.recording.device import variable
 from keras_trainkit.recording.schedule import Replica
 
@@ -52,26 +53,7 @@ def capture(replica: Replica, data: Any, wanted: int) -> None:
         replica.captured_count.assign_add(tf.cast(size, tf.int64))
         return tf.constant(0)
 
-    inputs = [count, *flat]
-    if tf.executing_eagerly():
-        if count < wanted:
-            keep(*inputs)
-        return
-    # One operation, see `measures.nonfinite_counts`. What the one branch captures, its
-    # variables, both are given.
-    specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in inputs]
-    kept = tf.function(keep, autograph=False).get_concrete_function(*specs)
-    specs += [tf.TensorSpec([], tensor.dtype) for tensor in kept.captured_inputs]
-    tf.raw_ops.If(
-        cond=count < wanted,
-        input=[*inputs, *kept.captured_inputs],
-        Tout=[tf.int32],
-        then_branch=kept,
-        else_branch=tf.function(_nothing, autograph=False).get_concrete_function(
-            *specs
-        ),
-        output_shapes=[[]],
-    )
+    branch(count < wanted, keep, _nothing, [count, *flat])
 
 
 def _nothing(*inputs: Any) -> Any:

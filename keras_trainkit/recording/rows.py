@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_trainkit import measures
+from keras_trainkit.recording.branch import branch
 from keras_trainkit.recording.columns import Column
 from keras_trainkit.recording.schedule import Replica, Schedule
 
@@ -89,8 +90,17 @@ class StepRows:
             tensors += seen
         row = tf.stack(numbers)
         if tensors:
-            counts = measures.nonfinite_counts(row, tensors)
+            fine = tf.reduce_all(tf.math.is_finite(row))
+            counts = branch(~fine, _count_nonfinite, _count_none, tensors)
             row = tf.concat([row, counts], axis=0)
         ring = self._replica.ring(channel, columns + suspects)
         ring.write(self._schedule.number, row)
         return row
+
+
+def _count_nonfinite(*tensors: Any) -> Any:
+    return tf.stack([measures.nonfinite_count(tensor) for tensor in tensors])
+
+
+def _count_none(*tensors: Any) -> Any:
+    return tf.zeros([len(tensors)])

@@ -155,9 +155,8 @@ class Schedule:
 
     def is_certain(self, channel: str) -> bool:
         """Whether no test is needed to know that a channel is due in this step."""
-        if self._known is None:
-            return self.is_always_due(channel)
-        return channel == "steps" or channel in self._known
+        known = self._known or frozenset()
+        return channel in known or self.is_always_due(channel)
 
     def _is_on(self, rhythm: Any) -> Any:
         interval = rhythm.read_value()
