@@ -3,7 +3,7 @@
 from keras_trainkit.finding import Finding
 from keras_trainkit.record import TrainingRecord
 
-# Sparse layers keep a few silent units and train well; more than half of a layer is not few.
+# Sparse layers keep silent units and train well; more than half are too many.
 _TOO_MANY = 0.5
 
 
