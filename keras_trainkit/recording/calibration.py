@@ -1,5 +1,6 @@
 """Finds the interval at which measuring stays within its budget."""
 
+import collections
 import math
 import statistics
 import time
@@ -7,8 +8,9 @@ from typing import Any
 
 from keras_trainkit.recording.schedule import NEVER
 
-_WARM_UP_CALLS = 3
-_PAIRS = 6
+_WARM_UP = 3
+_FIRST_READINGS = 6
+_READINGS = 12
 # The rest is for what is done between epochs, and for the loss of every step.
 _STEP_SHARE = 1 / 3
 
@@ -16,67 +18,98 @@ _STEP_SHARE = 1 / 3
 class Calibration:
     """Measures what a reading costs, on this machine and model, and sets `every`.
 
-    Calls of the train function with all steps read alternate with calls without a
-    reading, each waited for; the medians of their wall and processor times give the
-    cost, and the dearer of the two the interval. It is repeated each time the run
-    has become four times as long, since first steps are slower than later ones.
+    A reading that is rare costs more than one of many: its operations are no longer
+    in the processor's caches, nor are those of the step after it. So only for a
+    first guess does every other call read; later rounds read at the interval found
+    before. Timed, and waited for, are the calls that read, those before and those
+    after them; the medians of their wall and processor times give the cost, and the
+    dearer of the two the interval. A round begins each time that the run has become
+    twice as long, since first steps are slower than later ones.
 
     Args:
         step: The measured step.
         channels: The channels to set, of "updates" and "layers".
         overhead: Share of the running time that measuring may cost, in (0, 1].
+        unit: Calls in which there is at least one update of the optimizer, int >= 1;
+            they are timed together.
     """
 
-    def __init__(self, step: Any, channels: list[str], overhead: float) -> None:
+    def __init__(
+        self, step: Any, channels: list[str], overhead: float, unit: int = 1
+    ) -> None:
         self.interval = 1
         self._step = step
         self._channels = channels
         self._budget = overhead * _STEP_SHARE
+        self._unit = unit
         self._calls = 0
-        self._next = _WARM_UP_CALLS
-        self._times: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-        self._reading = True
-        self._start: tuple[float, float] | None = None
+        self._units = 0
+        self._begin_round(start=_WARM_UP, gap=2, readings=_FIRST_READINGS)
+        self._kind: str | None = None
+        self._began = 0.0, 0.0
 
     def before_call(self) -> None:
         """Prepares a call of the train function."""
-        if self._calls < self._next:
+        if self._calls % self._unit or self._units < self._start:
             return
-        self._reading = not self._reading
-        self._set(1 if self._reading else NEVER)
-        self._wait()
-        self._start = time.perf_counter(), time.process_time()
+        cycle, place = divmod(self._units - self._start, self._gap)
+        self._kind = self._kind_of(cycle, place)
+        if place == self._gap - 1:
+            self._set(1)
+        elif place == 0:
+            self._set(NEVER)
+        if self._kind is not None:
+            self._wait()
+            self._began = time.perf_counter(), time.process_time()
 
     def after_call(self) -> None:
         """Takes the time of the call and, after enough of them, sets the interval."""
         self._calls += 1
-        if self._start is None:
+        if self._calls % self._unit:
             return
-        self._wait()
-        wall, processor = self._start
-        self._start = None
-        self._times[self._reading].append(
-            (time.perf_counter() - wall, time.process_time() - processor)
-        )
-        if min(map(len, self._times.values())) >= _PAIRS:
+        self._units += 1
+        if self._kind is not None:
+            self._wait()
+            wall, processor = self._began
+            self._times[self._kind].append(
+                (time.perf_counter() - wall, time.process_time() - processor)
+            )
+            self._kind = None
+        if self._units == self._start + self._gap * self._readings + 1:
             self._finish()
+
+    def _begin_round(self, start: int, gap: int, readings: int) -> None:
+        self._start = start
+        self._gap = gap
+        self._readings = readings
+        self._times: dict[str, list[tuple[float, float]]] = collections.defaultdict(
+            list
+        )
+
+    def _kind_of(self, cycle: int, place: int) -> str | None:
+        """What is timed: the last of each gap reads, and the first follows it."""
+        if place == self._gap - 1:
+            return "reading"
+        if place == 0 and self._gap > 3:
+            return "after" if cycle else None
+        return "bare" if place >= self._gap - 3 else None
 
     def _finish(self) -> None:
         share = 0.0
         for clock in (0, 1):
-            read, bare = (
-                statistics.median(times[clock] for times in self._times[reading])
-                for reading in (True, False)
-            )
-            share = max(share, (read - bare) / max(bare, 1e-9))
+            median = {
+                kind: statistics.median(each[clock] for each in times)
+                for kind, times in self._times.items()
+            }
+            bare = max(median["bare"], 1e-9)
+            extra = median["reading"] - bare + median.get("after", bare) - bare
+            share = max(share, extra / bare)
         self.interval = max(1, math.ceil(share / self._budget))
-        self._times = {True: [], False: []}
-        self._next = 4 * self._calls
+        self._begin_round(2 * self._units, max(2, self.interval), _READINGS)
         self._set(self.interval)
 
     def _set(self, interval: int) -> None:
-        for channel in self._channels:
-            self._step.set_interval(channel, interval)
+        self._step.set_interval(self._channels, interval)
 
     def _wait(self) -> None:
         for replica in self._step.replicas:

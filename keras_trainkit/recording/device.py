@@ -61,10 +61,10 @@ class Ring:
             row: The numbers, float32, shape `(width,)`.
         """
         count = self._count.read_value() if self._keeps_steps else step
-        place = tf.reshape(count % self.capacity, [1, 1])
-        self._rows.scatter_nd_update(place, tf.reshape(row, [1, -1]))
+        place = count % self.capacity
+        self._rows.scatter_update(tf.IndexedSlices(row, place))
         if self._keeps_steps:
-            self._steps.scatter_nd_update(place, tf.reshape(step, [1]))
+            self._steps.scatter_update(tf.IndexedSlices(step, place))
             self._count.assign_add(1)
 
     def drain(self) -> tuple[np.ndarray, np.ndarray]:

@@ -27,7 +27,7 @@ class Entries:
         self._variable = variable
         self._places: Any = None
         self.scale = 1.0
-        size = math.prod(variable.shape)
+        self.size = size = math.prod(variable.shape)
         if limit is None or size <= limit:
             return
         self._run = math.gcd(size, _RUN) if limit >= _RUN else 1

@@ -1,10 +1,12 @@
 """The train function that is called while a run is measured."""
 
+import math
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from keras_trainkit.recording.calibration import Calibration
+from keras_trainkit.recording.schedule import steps_per_update
 from keras_trainkit.recording.shared_function import Make
 from keras_trainkit.recording.step import MeasuredStep
 
@@ -82,18 +84,22 @@ class MeasuredFunction:
             if every == "auto"
         ]
         if automatic:
+            model = self._model()
+            steps = model.steps_per_execution
             self._calibration = Calibration(
-                self.step, automatic, self.step.request.overhead
+                self.step,
+                automatic,
+                self.step.request.overhead,
+                unit=math.lcm(steps, steps_per_update(model)) // steps,
             )
 
     def _can_host_know(self) -> bool:
         """Whether a call is one step, of which the host can tell what is due."""
         model = self._model()
-        inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         return (
             model.steps_per_execution == 1
             and not model.run_eagerly
-            and not getattr(inner, "gradient_accumulation_steps", None)
+            and steps_per_update(model) == 1
         )
 
     def _next_function(self) -> Any:

@@ -91,7 +91,7 @@ class StepRows:
         row = tf.stack(numbers)
         if tensors:
             fine = tf.reduce_all(tf.math.is_finite(row))
-            counts = branch(~fine, _count_nonfinite, _count_none, tensors)
+            counts = branch(fine, _count_none, _count_nonfinite, tensors)
             row = tf.concat([row, counts], axis=0)
         ring = self._replica.ring(channel, columns + suspects)
         ring.write(self._schedule.number, row)

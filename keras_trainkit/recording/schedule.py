@@ -71,6 +71,17 @@ def new_replica(device: str | None, request: Request) -> Replica:
     )
 
 
+def steps_per_update(model: Any) -> int:
+    """Steps whose gradients the model's optimizer gathers for one update."""
+    inner = _inner_optimizer(model)
+    return getattr(inner, "gradient_accumulation_steps", None) or 1
+
+
+def _inner_optimizer(model: Any) -> Any:
+    optimizer = getattr(model, "optimizer", None)
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
 class Schedule:
     """Says which readings are due in this step of a replica.
 
@@ -92,13 +103,12 @@ class Schedule:
         self._known = known
         self._replica = replica
         self._early = early
-        optimizer = getattr(model, "optimizer", None)
-        inner: Any = getattr(optimizer, "inner_optimizer", optimizer)
-        self._accumulated = getattr(inner, "gradient_accumulation_steps", None) or 1
+        self._accumulated = steps_per_update(model)
         self._iterations = None
         if self._accumulated > 1:
             # `iterations` counts updates here; the variable behind it counts steps.
-            counter = next(v for v in inner.variables if v.name == "iteration")
+            variables = _inner_optimizer(model).variables
+            counter = next(v for v in variables if v.name == "iteration")
             self._iterations = tf.cast(tf.identity(counter.value), tf.int64)
         self._loss: Any = None
         self._due: dict[int, Any] = {}

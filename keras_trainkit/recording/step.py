@@ -132,11 +132,14 @@ class MeasuredStep:
         due = tf.reduce_any([schedule.is_due(channel) for channel in replica.intervals])
         tf.cond(due, twin, lambda: tf.constant(0))
 
-    def set_interval(self, channel: str, interval: int) -> None:
-        """Sets the steps between two readings of "updates" or "layers"."""
-        self.intervals[channel] = interval
+    def set_interval(self, channels: list[str], interval: int) -> None:
+        """Sets the steps between two readings of "updates", "layers" or both."""
+        self.intervals.update(dict.fromkeys(channels, interval))
         for replica in self.replicas:
-            replica.intervals[channel].assign(interval)
+            # Channels may share a variable.
+            states = {id(s): s for s in map(replica.intervals.get, channels)}
+            for state in states.values():
+                state.assign(interval)
 
     def label_of(self, value: Any) -> tuple[str, str]:
         """Layer and short name of a trainable variable."""

@@ -17,6 +17,9 @@ from keras_trainkit.recording.taps import once_read
 if TYPE_CHECKING:
     from keras_trainkit.recording.step import MeasuredStep
 
+# Entries of a variable that an update copies in less time than it takes to wait.
+_SMALL = 1024
+
 
 @dataclasses.dataclass
 class Update:
@@ -66,7 +69,8 @@ class UpdateReadings:
         """Keeps what `optimizer.apply` is about to change.
 
         Returns:
-            The gradients, each known once it and its variable are read.
+            The gradients, each known once it and its variable are read; a small one
+            at once.
         """
         self.loss_scale = _loss_scale(optimizer)
         places = [place for place, gradient in enumerate(grads) if gradient is not None]
@@ -106,8 +110,11 @@ class UpdateReadings:
         )
         # Not one barrier for all: the update of one layer goes on while others still
         # get their gradients.
-        for place, old, square in zip(places, before, squares, strict=True):
-            given[place] = once_read(given[place], [old, square])
+        for place, value, *read_first in zip(
+            places, values, before, squares, strict=True
+        ):
+            if value.size > _SMALL:
+                given[place] = once_read(given[place], read_first)
         return given
 
     def _of_gradient(self, gradient: Any, value: Entries) -> Any:
