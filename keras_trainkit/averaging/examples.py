@@ -9,10 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
-from keras_trainkit.recording.capture import capture
+from keras_trainkit.recording.capture import CapturedExamples
 from keras_trainkit.recording.device import variable
-from keras_trainkit.recording.request import Request
-from keras_trainkit.recording.schedule import new_replica
 
 # Keras' own, where `fit` is given arrays.
 _BATCH = 32
@@ -23,13 +21,12 @@ class KeptExamples:
     """The first examples that a run trains on, kept on the device."""
 
     def __init__(self) -> None:
-        self._replica = new_replica(None, Request())
+        self._examples = CapturedExamples(_EXAMPLES)
         self._batch = variable(0, tf.int64)
 
     def keep(self, data: Any) -> None:
         """Keeps the examples of a step until there are enough; traced into it."""
-        capture(self._replica, data, _EXAMPLES)
-        if self._replica.captured is not None:
+        if self._examples.keep(data):
             size = tf.shape(tf.nest.flatten(data)[0])[0]
             size = tf.maximum(self._batch.read_value(), tf.cast(size, tf.int64))
             self._batch.assign(size)
@@ -41,17 +38,13 @@ class KeptExamples:
 
         `None` if the data could not be kept: ragged, sparse, text, unknown shapes.
         """
-        replica = self._replica
-        if replica.captured is None:
+        data = self._examples.value()
+        if data is None:
             return None
-        room = int(replica.captured[0].shape[0]) // 2
-        count = min(int(replica.captured_count.numpy()), room)
-        data = tf.nest.pack_sequence_as(
-            replica.captured_structure, [part[:count] for part in replica.captured]
-        )
         size = batch_size or max(int(self._batch.numpy()), 1)
         x = keras.utils.unpack_x_y_sample_weight(data)[0]
-        return islice(_batches_of_arrays(x, np.arange(count), size), limit)
+        order = np.arange(len(tf.nest.flatten(x)[0]))
+        return islice(_batches_of_arrays(x, order, size), limit)
 
 
 def check_train_data(data: Any) -> Any:

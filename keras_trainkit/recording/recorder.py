@@ -153,17 +153,12 @@ class Recorder:
             if the data could not be kept (ragged, sparse or of unknown shape).
         """
         step = self._measured_step()
-        if step is None:
+        if step is None or step.examples is None:
             return None
-        replica = step.replicas[0]
-        if replica.captured is None:
+        examples = step.examples.value()
+        if examples is None:
             return None
-        room = replica.captured[0].shape[0] // 2
-        count = min(int(replica.captured_count.numpy()), room)
-        return tf.nest.pack_sequence_as(
-            replica.captured_structure,
-            [state.numpy()[:count] for state in replica.captured],
-        )
+        return tf.nest.map_structure(lambda tensor: tensor.numpy(), examples)
 
     def drain(self) -> None:
         """Fetches the readings that wait on the device."""

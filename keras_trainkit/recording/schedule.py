@@ -35,9 +35,6 @@ class Replica:
     units: dict[str, Any] = dataclasses.field(default_factory=dict)
     histograms: dict[tuple[str, str], Any] = dataclasses.field(default_factory=dict)
     room: int = 2**62
-    captured: list[Any] | None = None
-    captured_structure: Any = None
-    captured_count: Any = None
 
     def ring(self, channel: str, columns: list[Column]) -> Ring:
         """The ring that holds rows of these columns, made if there is none yet."""

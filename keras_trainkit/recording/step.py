@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_trainkit.record import Series
-from keras_trainkit.recording.capture import capture
+from keras_trainkit.recording.capture import CapturedExamples
 from keras_trainkit.recording.columns import Column, Merge
 from keras_trainkit.recording.fusion import may_be_fused
 from keras_trainkit.recording.layer_statistics import LayerReadings
@@ -41,6 +41,9 @@ class MeasuredStep:
         if self.replica_count > 1:
             devices = list(strategy.extended.worker_devices)
         self.replicas = [new_replica(device, request) for device in devices]
+        self.examples: CapturedExamples | None = None
+        if request.captured_examples:
+            self.examples = CapturedExamples(request.captured_examples, devices[0])
         self.intervals = {
             channel: 1 if every == "auto" else every
             for channel, every in request.channels.items()
@@ -52,17 +55,21 @@ class MeasuredStep:
 
     def __call__(self, data: Any) -> Any:
         """Runs or traces one step, as `model.train_step` would."""
-        return self._run(data, None)
+        return self._run(data)
 
     def with_due(self, channels: frozenset[str]) -> Callable[[Any], Any]:
         """Returns the step in which just these channels are due.
 
         It needs no branches. What passes a branch is kept until its end, and could
-        not be worked on in place.
+        not be worked on in place. Nor does it keep training examples, if there are
+        enough by now.
         """
-        return lambda data: self._run(data, channels)
+        keeps = self.examples is not None and not self.examples.are_enough()
+        return lambda data: self._run(data, channels, keeps)
 
-    def _run(self, data: Any, known: frozenset[str] | None) -> Any:
+    def _run(
+        self, data: Any, known: frozenset[str] | None = None, keeps: bool = True
+    ) -> Any:
         with self._lock:
             if self._taps is None:
                 self._prepare(data)
@@ -77,8 +84,8 @@ class MeasuredStep:
         trace = _StepTrace(self, replica, schedule, channels)
         logs = trace.run(data)
         written = trace.write_step(logs)
-        if self.request.captured_examples and replica is self.replicas[0]:
-            capture(replica, data, self.request.captured_examples)
+        if keeps and self.examples is not None and replica is self.replicas[0]:
+            self.examples.keep(data)
         # A step whose data never came must not count.
         with tf.control_dependencies([written]):
             schedule.end_step()
@@ -137,8 +144,8 @@ class MeasuredStep:
         self.intervals.update(dict.fromkeys(channels, interval))
         for replica in self.replicas:
             # Channels may share a variable.
-            states = {id(s): s for s in map(replica.intervals.get, channels)}
-            for state in states.values():
+            states = [replica.intervals[channel] for channel in channels]
+            for state in {id(state): state for state in states}.values():
                 state.assign(interval)
 
     def label_of(self, value: Any) -> tuple[str, str]:
