@@ -1,19 +1,21 @@
 """What watching costs: processor time of `fit` with monitors, over a bare `fit`.
 
-Rounds are interleaved (each round runs every variant once) and each ratio is the
-median over the rounds of variant / bare of the same round. Timed is the steady
-state, from the end of the first epoch to the end of the last; what a variant adds
-to the rest (tracing, the final page) is shown in seconds.
+The fits of all variants go on by turns, an epoch each, in an order drawn anew for each
+round, so that a machine that grows slower or faster meanwhile is so for all. A ratio
+is the time of all epochs but the first three over that of the bare fit; its interval
+comes from drawing the rounds anew (paired bootstrap). What a variant adds at the start
+(tracing) and at the end (the final page) is shown in seconds.
 
-    python benchmarks/monitoring.py [--rounds 5] [--quick]
+    python benchmarks/monitoring.py [--rounds 40] [--quick]
 """
 
 import argparse
 import os
-import shutil
-import statistics
+import random
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -25,6 +27,8 @@ import keras_trainkit as tk
 
 layers = keras.layers
 BATCH = 128
+# Epochs in which steps are traced and TensorFlow learns which operations are cheap.
+WARM_UP = 3
 
 
 def mlp():
@@ -54,16 +58,54 @@ def cnn():
     )
 
 
-class Clock(keras.callbacks.Callback):
-    """Takes the processor time of the steady state."""
+class Turns:
+    """Lets the fits of all variants go on by turns, each in a thread of its own.
 
-    def on_train_begin(self, logs=None):
-        self.began = time.process_time()
+    In each round every fit has one epoch, in an order that is drawn anew.
+    """
+
+    def __init__(self, count):
+        self._random = random.Random(0)
+        self._count = count
+        self._order = []
+        self._condition = threading.Condition()
+        self._draw()
+
+    def wait(self, number):
+        with self._condition:
+            self._condition.wait_for(lambda: self._order[:1] == [number])
+
+    def pass_on(self):
+        with self._condition:
+            self._order.pop(0)
+            if not self._order:
+                self._draw()
+            self._condition.notify_all()
+
+    def _draw(self):
+        self._order = self._random.sample(range(self._count), self._count)
+
+
+class Clock(keras.callbacks.Callback):
+    """Takes the processor time of each epoch; the others run between them."""
+
+    def __init__(self, turns, number):
+        super().__init__()
+        self.turns, self.number, self.times = turns, number, []
+
+    def start(self):
+        self.turns.wait(self.number)
+        self.started = time.process_time()
 
     def on_epoch_end(self, epoch, logs=None):
-        now = time.process_time()
-        self.started = now if epoch == 0 else self.started
-        self.steady = now - self.started
+        self.times.append(time.process_time() - self.started)
+        if epoch + 1 < self.params["epochs"]:
+            self.turns.pass_on()
+            self.start()
+
+    def end(self):
+        self.total = sum(self.times[:-1]) + time.process_time() - self.started
+        self.turns.pass_on()
 
 
 class WeightCopies(keras.callbacks.Callback):
@@ -131,69 +173,72 @@ def variants(x, y, directory):
     }
 
 
-def measure(build, x, y, epochs, callbacks):
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(0)
-    model = build()
-    model.compile(
-        keras.optimizers.Adam(1e-3),
-        "sparse_categorical_crossentropy",
-        jit_compile=False,
-    )
-    clock = Clock()
-    began = time.process_time()
-    model.fit(
-        x, y, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[*callbacks, clock]
-    )
-    total = time.process_time() - began
-    return clock.steady, total - clock.steady
-
-
-def compare(name, build, shape, steps, epochs, rounds):
-    random = np.random.default_rng(0)
-    x = random.normal(size=(steps * BATCH, *shape)).astype("float32")
-    y = random.integers(0, 10, len(x))
-    directory = tempfile.mkdtemp()
-    times = {}
-    for number in range(rounds):
-        makers = list(variants(x, y, directory).items())
-        # No variant is always the first of its round, or after the same other.
-        start = number * len(makers) // rounds
-        for variant, make in makers[start:] + makers[:start]:
-            result = measure(build, x, y, epochs, make())
-            times.setdefault(variant, []).append(result)
-    shutil.rmtree(directory)
-    bare = times["bare fit"]
-    count = build().count_params()
-    per_step = 1e3 * statistics.median(t for t, _ in bare) / (steps * (epochs - 1))
-    print(f"\n{name}, {count:,} parameters, {per_step:.2f} ms of CPU a bare step\n")
-    print("| variant | ratio to bare | lowest to highest | start-up, s |")
-    print("|---|---|---|---|")
-    for variant, results in times.items():
-        ratios = [
-            own / other for (own, _), (other, _) in zip(results, bare, strict=True)
-        ]
-        start_up = statistics.median(
-            own - other for (_, own), (_, other) in zip(results, bare, strict=True)
+def fit(build, x, y, epochs, callbacks, clock):
+    """Trains from first to last; without its turn it does nothing."""
+    clock.start()
+    try:
+        keras.utils.set_random_seed(0)
+        model = build()
+        model.compile(
+            keras.optimizers.Adam(1e-3),
+            "sparse_categorical_crossentropy",
+            jit_compile=False,
         )
+        model.fit(
+            x,
+            y,
+            batch_size=BATCH,
+            epochs=epochs,
+            verbose=0,
+            callbacks=[*callbacks, clock],
+        )
+    finally:
+        clock.end()
+
+
+def compare(name, build, shape, steps, epochs):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(steps * BATCH, *shape)).astype("float32")
+    y = generator.integers(0, 10, len(x))
+    with tempfile.TemporaryDirectory() as directory:
+        makers = variants(x, y, directory)
+        turns = Turns(len(makers))
+        clocks = [Clock(turns, number) for number in range(len(makers))]
+        with ThreadPoolExecutor(len(makers)) as pool:
+            runs = [
+                pool.submit(fit, build, x, y, epochs, make(), clock)
+                for make, clock in zip(makers.values(), clocks, strict=True)
+            ]
+            for run in runs:
+                run.result()
+    times = np.array([clock.times[WARM_UP:] for clock in clocks])
+    rest = np.array([clock.total for clock in clocks]) - times.sum(axis=1)
+    print(
+        f"\n{name}, {build().count_params():,} parameters, "
+        f"{1e3 * times[0].mean() / steps:.2f} ms of CPU a bare step\n"
+    )
+    print("| variant | ratio to bare | 95 % interval | start and end, s |")
+    print("|---|---|---|---|")
+    draws = generator.integers(0, times.shape[1], (10_000, times.shape[1]))
+    for variant, own, extra in zip(makers, times, rest - rest[0], strict=True):
+        drawn = own[draws].mean(axis=1) / times[0][draws].mean(axis=1)
+        low, high = np.quantile(drawn, [0.025, 0.975])
         print(
-            f"| {variant} | {statistics.median(ratios):.3f} "
-            f"| {min(ratios):.3f} to {max(ratios):.3f} | {start_up:+.1f} |"
+            f"| {variant} | {own.mean() / times[0].mean():.3f} "
+            f"| {low:.3f} to {high:.3f} | {extra:+.1f} |",
+            flush=True,
         )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--rounds", type=int, default=40, help="epochs of each fit")
+    parser.add_argument("--quick", action="store_true", help="few and short rounds")
     arguments = parser.parse_args()
-    rounds = 1 if arguments.quick else arguments.rounds
-    # Long runs: TensorFlow takes hundreds of calls to learn which operations are
-    # cheap, and those of a rare reading are not called often.
+    rounds = 6 if arguments.quick else arguments.rounds
     scale = 1 if arguments.quick else 4
-    epochs = 3 if arguments.quick else 25
-    compare("MLP", mlp, (784,), 50 * scale, epochs, rounds)
-    compare("CNN", cnn, (32, 32, 3), 10 * scale, epochs, rounds)
+    compare("MLP", mlp, (784,), 25 * scale, rounds)
+    compare("CNN", cnn, (32, 32, 3), 10 * scale, rounds)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -162,6 +162,7 @@ class TrainingMonitor(Monitor):
             part._recorder = self._recorder
         self.record.metadata["epochs"] = self.params.get("epochs")
         self._epoch_logs = epoch, logs
+        self._budget.end_epoch()
         if self._budget.allows():
             with self._budget:
                 self._measure_epoch()
@@ -169,6 +170,11 @@ class TrainingMonitor(Monitor):
         if self.log_values:
             self._logged.update(_summary(self.record, epoch))
             logs.update(self._logged)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Tells the recorder where the run is."""
+        super().on_epoch_begin(epoch, logs)
+        self._budget.begin_epoch()
 
     def finish(self) -> None:
         """Measures the last epoch and writes the page for good."""
@@ -211,7 +217,7 @@ class TrainingMonitor(Monitor):
 
 
 class _Budget:
-    """Keeps what is done between epochs within its share of the running time.
+    """Keeps what is done between epochs within its share of the time of epochs.
 
     The first time is always allowed and, like the tracing of the step before it, not
     counted: it loads libraries and traces the evaluation.
@@ -219,16 +225,21 @@ class _Budget:
 
     def __init__(self, share: float | None) -> None:
         self._share = share
-        self._began = 0.0
+        self._trained = 0.0
         self._spent = 0.0
         self._last: float | None = None
         self._start = 0.0
 
+    def begin_epoch(self) -> None:
+        self._start = time.perf_counter()
+
+    def end_epoch(self) -> None:
+        self._trained += time.perf_counter() - self._start
+
     def allows(self) -> bool:
         if self._share is None or self._last is None:
             return True
-        elapsed = time.perf_counter() - self._began
-        return self._spent + self._last <= self._share * elapsed
+        return self._spent + self._last <= self._share * self._trained
 
     def __enter__(self) -> None:
         self._start = time.perf_counter()
@@ -241,7 +252,7 @@ class _Budget:
         else:
             # Later times are cheaper, but how much is not known yet.
             self._last = cost / 4
-            self._began = time.perf_counter()
+            self._trained = 0.0
 
 
 def _summary(record: Any, epoch: int) -> dict[str, float]:

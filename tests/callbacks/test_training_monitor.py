@@ -150,3 +150,30 @@ def test_data_that_cannot_be_kept_are_left_alone_with_a_word():
             verbose=0,
             callbacks=[callbacks.OverfittingMonitor()],
         )
+
+
+def test_work_between_epochs_stays_within_its_share_of_the_epochs(monkeypatch):
+    from keras_trainkit.callbacks import training_monitor
+
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(training_monitor, "time", clock)
+    budget = training_monitor._Budget(0.01)
+    done = []
+    for epoch in range(200):
+        budget.begin_epoch()
+        clock.now += 10.0
+        budget.end_epoch()
+        clock.now += 1000.0  # other callbacks' time, which is not ours to spend
+        if budget.allows():
+            with budget:
+                clock.now += 0.3 if done else 4.0
+            done.append(epoch)
+    assert done[0] == 0
+    assert 0.8 * 0.01 <= 0.3 * len(done[1:]) / (10.0 * 199) <= 0.01
+    assert max(np.diff(done[5:])) <= 4
