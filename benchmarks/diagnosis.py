@@ -325,7 +325,7 @@ def tried(kinds, seeds, must_learn):
     print("| run | alarms | of | first finding |\n|---|---|---|---|")
     alarms = runs = 0
     for name, make in kinds.items():
-        outcomes = [made(make, seed) for seed in range(seeds)]
+        outcomes = [made(make, seed) for seed in seeds]
         counted = [found for found, learnt in outcomes if learnt or not must_learn]
         words = Counter(found[0].what for found in counted if found)
         first = words.most_common(1)[0][0] if words else ""
@@ -345,7 +345,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--quick", action="store_true", help="one seed")
     arguments = parser.parse_args()
-    seeds = 1 if arguments.quick else arguments.seeds
+    # The rules were chosen with seed 0 in view, which would flatter them.
+    seeds = range(1, 2 if arguments.quick else 1 + arguments.seeds)
     print("Healthy runs that learnt\n")
     tried(HEALTHY, seeds, must_learn=True)
     print("Faulty runs\n")
