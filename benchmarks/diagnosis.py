@@ -345,8 +345,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--quick", action="store_true", help="one seed")
     arguments = parser.parse_args()
-    # The rules were chosen with seed 0 in view, which would flatter them.
-    seeds = range(1, 2 if arguments.quick else 1 + arguments.seeds)
+    # The rules were chosen with the first seeds in view, which would flatter them.
+    seeds = range(100, 101 if arguments.quick else 100 + arguments.seeds)
     print("Healthy runs that learnt\n")
     tried(HEALTHY, seeds, must_learn=True)
     print("Faulty runs\n")

@@ -17,6 +17,9 @@ _SHARE = 0.1
 # Untrained, all batches are about equally wrong; once most examples are learnt, the
 # few that are not make batches differ this much.
 _LARGE_WIGGLE = 0.2
+# At a rate that is too high, many late batches are worse than untrained ones were. A
+# few can be by chance, e.g. those at the end of an epoch that hold few examples.
+_WORSE_SHARE = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,9 +28,9 @@ class LossCurve:
 
     Args:
         shape: "diverging" (not finite, or it ends well above its start), "high"
-            (a fast fall, then a plateau with large swings), "low" (falls steadily
-            and is still falling at the end), "flat" (no change beyond the noise),
-            "good" (none of these), or "unknown" (fewer than 20 steps).
+            (a fast fall, then a plateau with swings above its start), "low" (falls
+            steadily and is still falling at the end), "flat" (no change beyond the
+            noise), "good" (none of these), or "unknown" (fewer than 20 steps).
         steps: Steps that were judged.
         start: Median loss of the first tenth of the steps.
         end: Median loss of the last tenth.
@@ -150,7 +153,7 @@ def describe_loss_curve(record: TrainingRecord) -> LossCurve:
         and smoothed[0] > level + noise
         and wiggle > _LARGE_WIGGLE
         and end > 0.3 * start
-        and finite[half:].max() > start
+        and np.mean(finite[half:] > start) > _WORSE_SHARE
     ):
         shape = "high"
     elif abs(start - end) < 0.5 * noise:

@@ -43,6 +43,15 @@ def test_noise_around_a_low_loss_is_no_alarm():
         assert found.finding().severity == "info"
 
 
+def test_small_last_batches_are_no_swings():
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        losses = 1.0 + np.exp(-np.arange(480) / 40) + 0.1 * random.normal(size=480)
+        losses[11::12] += 1.5 * random.normal(size=40)  # of one example each
+        found = diagnosis.describe_loss_curve(with_losses(losses))
+        assert found.shape in ("good", "low"), seed
+
+
 def test_loss_curve_of_a_few_steps_is_not_judged():
     found = diagnosis.describe_loss_curve(with_losses([2.0, 1.0, 0.5]))
     assert found.shape == "unknown"
