@@ -325,9 +325,9 @@ def tried(kinds, seeds, must_learn):
     print("| run | alarms | of | first finding |\n|---|---|---|---|")
     alarms = runs = 0
     for name, make in kinds.items():
-        outcomes = [made(make, seed) for seed in seeds]
-        counted = [found for found, learnt in outcomes if learnt or not must_learn]
-        words = Counter(found[0].what for found in counted if found)
+        verdicts = [made(make, seed) for seed in seeds]
+        counted = [found for found, learnt in verdicts if learnt or not must_learn]
+        words = Counter(found[0].message for found in counted if found)
         first = words.most_common(1)[0][0] if words else ""
         raised = sum(map(bool, counted))
         alarms, runs = alarms + raised, runs + len(counted)

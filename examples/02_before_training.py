@@ -78,7 +78,7 @@ def main():
             validation_data=held_out,
             skip=["machine"] if options.quick else [],
         )
-        failed = [o.check for o in report.outcomes if o.status == "fail"]
+        failed = [v.name for v in report.verdicts if v.status == "fail"]
         print(f"--- {name}: {'fails ' + ', '.join(failed) if failed else 'passes'}")
         if not options.quick:
             print(report, "\n")

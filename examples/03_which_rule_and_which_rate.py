@@ -52,7 +52,7 @@ def main():
     print("rule      rate     constant  one cycle")
     for rule in rules:
         optimizer = getattr(tk.optimizers, rule)
-        sweep = tk.schedules.find_learning_rate(build(optimizer()), x, y)
+        sweep = tk.probes.find_learning_rate(build(optimizer()), x, y)
         left.semilogx(sweep.learning_rates, sweep.smoothed, label=rule)
         accuracies = []
         cycle = tk.schedules.OneCycle(sweep.suggestion, steps)

@@ -24,6 +24,7 @@ _ROOMS = (
     "ensembles",
     "layers",
     "optimizers",
+    "probes",
     "record",
     "report",
     "schedules",

@@ -61,7 +61,7 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 def _report(parsed: argparse.Namespace) -> str:
     """Write the report of a recorded run as one HTML page and print its path."""
     from keras_trainkit.diagnosis import diagnose
-    from keras_trainkit.record import TrainingRecord
+    from keras_trainkit.record.training_record import TrainingRecord
     from keras_trainkit.report import write
 
     run = parsed.run_directory

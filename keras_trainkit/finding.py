@@ -1,10 +1,11 @@
-"""A finding: what is wrong, where, how sure, on what evidence, and what to do."""
+"""What checks and rules have to say: findings, and the verdict they make up."""
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 SEVERITIES = ("info", "warning", "error")
+STATUSES = ("pass", "warn", "fail", "not judged")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,12 +13,14 @@ class Finding:
     """One thing that a check or a diagnosis has to say.
 
     Args:
-        what: One sentence, what is wrong.
+        message: One sentence, what is wrong.
         where: The layer, variable, argument or metric concerned; "" for the run.
         severity: "info", "warning" or "error".
         confidence: How sure the check is, in [0, 1].
         evidence: The numbers it rests on, with their thresholds.
         advice: What to change, as a sentence or a line of code.
+        code: Stable name of the kind of fault, e.g. "dead_units", for programs: a
+            finding's sentence may change, its code does not.
 
     Raises:
         ValueError: If `severity` or `confidence` is outside its range.
@@ -33,12 +36,13 @@ class Finding:
         ```
     """
 
-    what: str
+    message: str
     where: str = ""
     severity: str = "warning"
     confidence: float = 1.0
     evidence: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     advice: str = ""
+    code: str = ""
 
     def __post_init__(self) -> None:
         if self.severity not in SEVERITIES:
@@ -55,9 +59,63 @@ class Finding:
     def __str__(self) -> str:
         place = f" [{self.where}]" if self.where else ""
         numbers = ", ".join(f"{name}={value}" for name, value in self.evidence.items())
-        lines = [f"{self.severity}{place}: {self.what}"]
+        lines = [f"{self.severity}{place}: {self.message}"]
         if numbers:
             lines.append(f"  evidence: {numbers}")
         if self.advice:
             lines.append(f"  advice: {self.advice}")
         return "\n".join(lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What one check or rule has to say.
+
+    Args:
+        name: Of the check or rule.
+        status: "pass", "warn", "fail" or "not judged".
+        why: One line of evidence, or why it could not judge.
+        findings: What was found, each with its advice.
+
+    Raises:
+        ValueError: If `status` is unknown.
+    """
+
+    name: str
+    status: str
+    why: str
+    findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(
+                f"`status` must be one of {STATUSES}. Received: status={self.status!r}"
+            )
+
+    @property
+    def advice(self) -> str:
+        """What to do, of the gravest finding; "" if nothing."""
+        return self.findings[0].advice if self.findings else ""
+
+
+def judged(name: str, why: str, findings: list[Finding] | None = None) -> Verdict:
+    """Returns the verdict whose status is that of its gravest finding.
+
+    Args:
+        name: Of the check or rule.
+        why: One line of evidence, shown if nothing was found.
+        findings: What was found; none means that the check passes.
+    """
+    rank = {"error": 0, "warning": 1, "info": 2}
+    ordered = sorted(findings or [], key=lambda finding: rank[finding.severity])
+    status = {"error": "fail", "warning": "warn"}.get(
+        ordered[0].severity if ordered else "info", "pass"
+    )
+    if ordered and status != "pass":
+        why = ordered[0].message
+    return Verdict(name, status, why, tuple(ordered))
+
+
+def not_judged(name: str, why: str) -> Verdict:
+    """Returns the verdict of a check or rule that cannot judge."""
+    return Verdict(name, "not judged", why)

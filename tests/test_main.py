@@ -1,7 +1,7 @@
 import pytest
 
 from keras_trainkit.__main__ import main
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from keras_trainkit.arguments import check_integer, received
-from keras_trainkit.recording.taps import optimizers_of
+from keras_trainkit.keras_model.optimizers import optimizers_of
 
 
 def check_optimizers(model: Any) -> None:

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from keras_trainkit.averaging.examples import KeptExamples
 from keras_trainkit.averaging.running_average import RunningAverage
-from keras_trainkit.recording.shared_function import Step
-from keras_trainkit.recording.taps import optimizers_of
+from keras_trainkit.keras_model.optimizers import optimizers_of
+from keras_trainkit.train_step.shared_function import Step
 
 
 class AveragedStep:

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
-from keras_trainkit.recording.capture import CapturedExamples
-from keras_trainkit.recording.device import variable
+from keras_trainkit.train_step.captured_examples import CapturedExamples
+from keras_trainkit.train_step.device_variable import variable
 
 # Keras' own, where `fit` is given arrays.
 _BATCH = 32

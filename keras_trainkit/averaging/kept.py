@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from keras_trainkit.averaging.components import components
+from keras_trainkit.keras_model.replicas import components
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
-from keras_trainkit.averaging.components import components
-from keras_trainkit.recording.device import variable
+from keras_trainkit.keras_model.replicas import components
+from keras_trainkit.train_step.device_variable import variable
 
 
 class RunningAverage:

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from keras_trainkit.arguments import check_integer, received
 from keras_trainkit.callbacks.monitor import Monitor
+from keras_trainkit.keras_model.layers import MeasuredLayer, measured_layers
 from keras_trainkit.measures import smoothness
-from keras_trainkit.recording.layers import MeasuredLayer, measured_layers
 
 _GAP = 1
 _MOST_TILES = 400

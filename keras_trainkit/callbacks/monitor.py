@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_trainkit.arguments import check_integer, check_number, received
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.recording.recorder import Recorder
 from keras_trainkit.recording.request import Request
 

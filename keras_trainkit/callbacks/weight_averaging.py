@@ -28,7 +28,7 @@ from keras_trainkit.averaging.examples import (
 )
 from keras_trainkit.averaging.running_average import RunningAverage
 from keras_trainkit.averaging.saved_average import SavedAverage
-from keras_trainkit.recording.shared_function import (
+from keras_trainkit.train_step.shared_function import (
     SharedFunction,
     Step,
     check_strategy,

@@ -1,7 +1,7 @@
 """Names layers whose units have fallen silent for good."""
 
 from keras_trainkit.finding import Finding
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 
 # Sparse layers keep silent units and train well; more than half are too many.
 _TOO_MANY = 0.5

@@ -6,7 +6,7 @@ from keras_trainkit.diagnosis.nonfinite import describe_nonfinite
 from keras_trainkit.diagnosis.overfitting import describe_overfitting
 from keras_trainkit.diagnosis.update_ratio import describe_update_ratios
 from keras_trainkit.finding import SEVERITIES, Finding
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 
 
 def diagnose(record: TrainingRecord) -> list[Finding]:

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from keras_trainkit.finding import Finding
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 
 Shape = Literal["unknown", "diverging", "high", "low", "good", "flat"]
 

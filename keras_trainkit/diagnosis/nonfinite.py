@@ -1,7 +1,7 @@
 """Names the tensor that went NaN or infinite first."""
 
 from keras_trainkit.finding import Finding
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 
 
 def describe_nonfinite(record: TrainingRecord) -> Finding | None:

@@ -1,7 +1,7 @@
 """What the gap between training and validation says."""
 
 from keras_trainkit.finding import Finding
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 
 # Epochs that a trend needs, and gaps, as a share of the training loss, that are
 # no cause for a word.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_trainkit.finding import Finding
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 
 # Healthy runs stay below 2e-2 in their first steps, and near 1e-3 later. Weights
 # that were blown up look healthy again, so only the first steps are judged.

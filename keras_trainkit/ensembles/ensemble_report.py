@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from keras_trainkit.arguments import check_integer
+from keras_trainkit.axes import new_axes
 from keras_trainkit.ensembles.bootstrap import Gain
 from keras_trainkit.finding import Finding
-from keras_trainkit.schedules.drawing import new_axes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,21 +14,21 @@ from keras_trainkit.arguments import (
     check_number,
     received,
 )
-from keras_trainkit.gradcheck.batch import take_batch
 from keras_trainkit.gradcheck.entries import make_entries, sweep, worst_first
 from keras_trainkit.gradcheck.evaluator import Evaluator
 from keras_trainkit.gradcheck.lift import lift
 from keras_trainkit.gradcheck.locate import Comparison
 from keras_trainkit.gradcheck.notes import forward_note, notes_on
-from keras_trainkit.gradcheck.of_function import function_problem
-from keras_trainkit.gradcheck.of_layer import layer_problem
-from keras_trainkit.gradcheck.of_model import model_problem
 from keras_trainkit.gradcheck.point import Point, look_at_point
-from keras_trainkit.gradcheck.problem import Problem
 from keras_trainkit.gradcheck.result import GradientCheck
 from keras_trainkit.gradcheck.sampling import sample_jobs
 from keras_trainkit.gradcheck.search import search
 from keras_trainkit.gradcheck.variants import burn_in, held_stops, second_order
+from keras_trainkit.keras_model.batches import take_batch
+from keras_trainkit.problems.of_function import function_problem
+from keras_trainkit.problems.of_layer import layer_problem
+from keras_trainkit.problems.of_model import model_problem
+from keras_trainkit.problems.problem import Problem
 
 TOLERANCE = 1e-6
 SINGLE = 1e-2  # tolerance where everything is computed in float32

@@ -15,7 +15,7 @@ from keras_trainkit.gradcheck.fingerprint import (
     fingerprint,
     has_hidden_branches,
 )
-from keras_trainkit.gradcheck.problem import Problem, inlined_functions
+from keras_trainkit.problems.problem import Problem, inlined_functions
 
 ONES = 0  # the row of the bank of directions that holds a one at every place
 CHUNK = 2048  # evaluations a call: enough to hide its cost, few enough to report

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.gradcheck.evaluator import Evaluator
-from keras_trainkit.gradcheck.problem import Problem, inlined_functions
+from keras_trainkit.problems.problem import Problem, inlined_functions
 
 
 def second_order(problem: Problem, seed: int) -> Problem:

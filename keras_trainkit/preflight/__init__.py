@@ -1,5 +1,6 @@
 """Checks before training: data, labels, loss, gradient, machine; one check a file."""
 
+from keras_trainkit.finding import Verdict
 from keras_trainkit.preflight.class_balance import check_class_balance
 from keras_trainkit.preflight.duplicates import check_duplicates
 from keras_trainkit.preflight.features import check_features
@@ -8,7 +9,6 @@ from keras_trainkit.preflight.initial_loss import check_initial_loss
 from keras_trainkit.preflight.labels import check_labels
 from keras_trainkit.preflight.machine import check_machine
 from keras_trainkit.preflight.memorizing import check_memorizing
-from keras_trainkit.preflight.outcome import Outcome
 from keras_trainkit.preflight.pairing import check_pairing
 from keras_trainkit.preflight.penalties import check_penalties
 from keras_trainkit.preflight.reached import check_reached
@@ -20,9 +20,9 @@ from keras_trainkit.preflight.spread import check_spread
 from keras_trainkit.preflight.subject import Subject
 
 __all__ = [
-    "Outcome",
     "Preflight",
     "Subject",
+    "Verdict",
     "check_class_balance",
     "check_duplicates",
     "check_features",

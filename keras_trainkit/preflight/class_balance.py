@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from keras_trainkit.finding import Finding
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.subject import Output, Subject
 
 RATIO = 10.0  # of the commonest class to the rarest, from which it is a warning
 
 
-def check_class_balance(subject: Subject) -> Outcome:
+def check_class_balance(subject: Subject) -> Verdict:
     """Compares the counts of the classes, and says what guessing would score.
 
     Args:

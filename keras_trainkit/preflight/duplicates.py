@@ -5,14 +5,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.finding import Finding
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.subject import Subject
 
 LEAK = 0.01  # share of known validation rows from which the check fails
 
 
-def check_duplicates(subject: Subject) -> Outcome:
+def check_duplicates(subject: Subject) -> Verdict:
     """Counts validation rows whose inputs occur bit for bit in training.
 
     Args:

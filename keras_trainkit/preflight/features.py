@@ -5,10 +5,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_trainkit.finding import Finding
-from keras_trainkit.gradcheck.double_precision import all_layers
-from keras_trainkit.preflight.outcome import Outcome, judged
+from keras_trainkit.finding import Finding, Verdict, judged
 from keras_trainkit.preflight.subject import Subject
+from keras_trainkit.problems.double_precision import all_layers
 
 LARGE = 20.0  # standard deviation from which inputs count as unscaled
 APART = 1e3  # ratio of the standard deviations of two features
@@ -16,7 +15,7 @@ CONSTANT = 0.25  # share of constant features from which it is a warning
 SCALING = ("Rescaling", "Normalization", "BatchNormalization", "LayerNormalization")
 
 
-def check_features(subject: Subject) -> Outcome:
+def check_features(subject: Subject) -> Verdict:
     """Looks at the type, NaN, constant features, scale and ids of every input.
 
     Args:

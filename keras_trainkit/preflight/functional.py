@@ -6,10 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_trainkit.gradcheck.double_precision import all_layers
-from keras_trainkit.gradcheck.of_model import model_problem
-from keras_trainkit.gradcheck.problem import Problem
 from keras_trainkit.preflight.subject import Subject
+from keras_trainkit.problems.double_precision import all_layers
+from keras_trainkit.problems.of_model import model_problem
+from keras_trainkit.problems.problem import Problem
 
 # Attributes that make a layer random in training; zero turns each off.
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")

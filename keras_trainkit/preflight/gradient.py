@@ -1,15 +1,14 @@
 """Is the gradient the derivative of the loss?"""
 
-from keras_trainkit.finding import Finding
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.gradcheck.check import gradcheck
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
 from keras_trainkit.preflight.subject import Subject
 
 EXAMPLES = 8
 LARGE = 1_000_000  # weights from which only joint directions are compared
 
 
-def check_gradient(subject: Subject) -> Outcome:
+def check_gradient(subject: Subject) -> Verdict:
     """Runs a short `gradcheck` on a few examples.
 
     Args:

@@ -7,8 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.finding import Finding
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.subject import Output, Subject
 
 HIGH = 1.5  # times the expectation from which the loss is suspicious
@@ -16,7 +15,7 @@ WRONG = 4.0  # times the expectation from which it is a mistake
 LOW = 0.5  # times the expectation below which the model knows too much
 
 
-def check_initial_loss(subject: Subject) -> Outcome:
+def check_initial_loss(subject: Subject) -> Verdict:
     """Compares each output's loss, without penalties, with its expectation.
 
     The expectation is ln C for C exclusive classes, ln 2 for yes or no, the mean

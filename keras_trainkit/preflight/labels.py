@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_trainkit.finding import Finding
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.subject import Output, Subject
 
 UNSCALED = 20.0  # standard deviation of regression targets that slows learning
@@ -19,7 +18,7 @@ REGRESSION = (
 )
 
 
-def check_labels(subject: Subject) -> Outcome:
+def check_labels(subject: Subject) -> Verdict:
     """Looks at the range, the coding, the shape and the variation of the targets.
 
     Args:

@@ -6,16 +6,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.finding import Finding
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.functional import loss_problem, start_values
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
 from keras_trainkit.preflight.subject import BATCH, Subject
 
 REPEATS = 5
 GAIN = 1.2  # times faster from which a change of jit_compile is worth a word
 
 
-def check_machine(subject: Subject) -> Outcome:
+def check_machine(subject: Subject) -> Verdict:
     """Names the device and times loss and gradient with and without XLA.
 
     Times vary from run to run, so this check never fails; it advises.

@@ -7,15 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.finding import Finding
-from keras_trainkit.gradcheck.batch import keep_rows
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
+from keras_trainkit.keras_model.batches import keep_rows
 from keras_trainkit.preflight.functional import (
     loss_problem,
     start_values,
     without_noise,
 )
 from keras_trainkit.preflight.initial_loss import expected_losses
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
 from keras_trainkit.preflight.subject import Subject
 
 EXAMPLES = 20
@@ -25,7 +24,7 @@ ENOUGH = 0.02  # of a clueless guess, above the floor: learnt by heart
 PROGRESS = 0.5  # of the first loss, that a model on its way has left behind
 
 
-def check_memorizing(subject: Subject) -> Outcome:
+def check_memorizing(subject: Subject) -> Verdict:
     """Trains a copy of the weights on twenty examples, without noise or penalties.
 
     A model that cannot fit twenty examples will not fit twenty thousand: a layer

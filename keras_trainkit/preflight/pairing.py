@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from keras_trainkit.finding import Finding
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.labels import REGRESSION
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
 from keras_trainkit.preflight.subject import Output, Subject
 
 ENTROPIES = (
@@ -14,7 +13,7 @@ ENTROPIES = (
 )
 
 
-def check_pairing(subject: Subject) -> Outcome:
+def check_pairing(subject: Subject) -> Verdict:
     """Compares the output's activation and units with what the loss expects.
 
     Args:

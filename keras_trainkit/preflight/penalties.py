@@ -1,13 +1,12 @@
 """Does regularisation raise the loss, and not drown the data?"""
 
-from keras_trainkit.finding import Finding
-from keras_trainkit.gradcheck.problem import Problem
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.functional import loss_problem, start_values
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
 from keras_trainkit.preflight.subject import Subject
+from keras_trainkit.problems.problem import Problem
 
 
-def check_penalties(subject: Subject) -> Outcome:
+def check_penalties(subject: Subject) -> Verdict:
     """Compares the loss with and without the weight penalties.
 
     Args:

@@ -3,14 +3,13 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.finding import Finding
-from keras_trainkit.gradcheck.double_precision import all_layers
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.functional import loss_problem, start_values
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
 from keras_trainkit.preflight.subject import Subject
+from keras_trainkit.problems.double_precision import all_layers
 
 
-def check_reached(subject: Subject) -> Outcome:
+def check_reached(subject: Subject) -> Verdict:
     """Computes the gradient of the data loss for each trainable variable.
 
     Args:

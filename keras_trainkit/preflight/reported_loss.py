@@ -6,15 +6,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.finding import Finding
-from keras_trainkit.gradcheck.of_model import kept_losses
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.subject import Subject
+from keras_trainkit.problems.of_model import kept_losses
 
 APART = 1e-2  # relative difference that clipping of probabilities does not explain
 
 
-def check_reported_loss(subject: Subject) -> Outcome:
+def check_reported_loss(subject: Subject) -> Verdict:
     """Computes the loss of one batch twice: as `evaluate` does, and from `predict`.
 
     Keras attaches the logits to a softmax or sigmoid output and lets the loss use

@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from keras_trainkit.finding import Finding
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.class_balance import class_numbers
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
 from keras_trainkit.preflight.subject import Subject
 
 SORTED = 0.2  # share of the changes expected of shuffled rows
 
 
-def check_row_order(subject: Subject) -> Outcome:
+def check_row_order(subject: Subject) -> Verdict:
     """Counts how often neighbouring rows differ in class.
 
     Args:

@@ -11,7 +11,7 @@ from keras_trainkit.arguments import (
     check_integer,
     check_number,
 )
-from keras_trainkit.finding import Finding
+from keras_trainkit.finding import Finding, Verdict, not_judged
 from keras_trainkit.preflight.class_balance import check_class_balance
 from keras_trainkit.preflight.duplicates import check_duplicates
 from keras_trainkit.preflight.features import check_features
@@ -20,7 +20,6 @@ from keras_trainkit.preflight.initial_loss import check_initial_loss
 from keras_trainkit.preflight.labels import check_labels
 from keras_trainkit.preflight.machine import check_machine
 from keras_trainkit.preflight.memorizing import check_memorizing
-from keras_trainkit.preflight.outcome import Outcome, not_judged
 from keras_trainkit.preflight.pairing import check_pairing
 from keras_trainkit.preflight.penalties import check_penalties
 from keras_trainkit.preflight.reached import check_reached
@@ -30,7 +29,7 @@ from keras_trainkit.preflight.row_order import check_row_order
 from keras_trainkit.preflight.spread import check_spread
 from keras_trainkit.preflight.subject import Subject
 
-CHECKS: dict[str, Callable[[Subject], Outcome]] = {
+CHECKS: dict[str, Callable[[Subject], Verdict]] = {
     "features": check_features,
     "labels": check_labels,
     "class balance": check_class_balance,
@@ -50,36 +49,36 @@ CHECKS: dict[str, Callable[[Subject], Outcome]] = {
 
 @dataclasses.dataclass
 class Preflight:
-    """The result of `preflight`: one outcome a check, in order.
+    """The result of `preflight`: one verdict a check, in order.
 
     Args:
-        outcomes: What each check said.
+        verdicts: What each check said.
     """
 
-    outcomes: list[Outcome]
+    verdicts: list[Verdict]
 
     @property
     def ok(self) -> bool:
         """Whether no check failed; warnings and unjudged checks may remain."""
-        return all(outcome.status != "fail" for outcome in self.outcomes)
+        return all(verdict.status != "fail" for verdict in self.verdicts)
 
     @property
     def findings(self) -> list[Finding]:
         """All findings, the gravest first."""
         rank = {"error": 0, "warning": 1, "info": 2}
-        found = [finding for outcome in self.outcomes for finding in outcome.findings]
+        found = [finding for verdict in self.verdicts for finding in verdict.findings]
         return sorted(found, key=lambda finding: rank[finding.severity])
 
-    def __getitem__(self, check: str) -> Outcome:
-        """Returns the outcome of one check by its name."""
-        return {outcome.check: outcome for outcome in self.outcomes}[check]
+    def __getitem__(self, check: str) -> Verdict:
+        """Returns the verdict of one check by its name."""
+        return {verdict.name: verdict for verdict in self.verdicts}[check]
 
     def to_frame(self) -> Any:
         """Returns the table as a pandas DataFrame: check, status, why, advice."""
         import pandas as pd
 
         return pd.DataFrame(
-            [(o.check, o.status, o.why, o.advice) for o in self.outcomes],
+            [(v.name, v.status, v.why, v.advice) for v in self.verdicts],
             columns=["check", "status", "why", "advice"],
         )
 
@@ -95,22 +94,22 @@ class Preflight:
         return self
 
     def __str__(self) -> str:
-        width = max(len(outcome.check) for outcome in self.outcomes)
+        width = max(len(verdict.name) for verdict in self.verdicts)
         counts = {
-            status: sum(outcome.status == status for outcome in self.outcomes)
+            status: sum(verdict.status == status for verdict in self.verdicts)
             for status in ("pass", "warn", "fail", "not judged")
         }
         tally = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
         lines = [f"Preflight {'passed' if self.ok else 'FAILED'}: {tally}", ""]
-        for outcome in self.outcomes:
+        for verdict in self.verdicts:
             status = (
-                outcome.status.upper() if outcome.status == "fail" else outcome.status
+                verdict.status.upper() if verdict.status == "fail" else verdict.status
             )
-            lines.append(f"  {outcome.check:<{width}}  {status:<10}  {outcome.why}")
-            shown = [one for one in outcome.findings if one.severity != "info"]
-            lines += [f"  {'':<{width}}  {'':<10}  {f.what}" for f in shown[1:4]]
-            if outcome.status in ("warn", "fail") and outcome.advice:
-                lines.append(f"  {'':<{width}}  {'':<10}  -> {outcome.advice}")
+            lines.append(f"  {verdict.name:<{width}}  {status:<10}  {verdict.why}")
+            shown = [one for one in verdict.findings if one.severity != "info"]
+            lines += [f"  {'':<{width}}  {'':<10}  {f.message}" for f in shown[1:4]]
+            if verdict.status in ("warn", "fail") and verdict.advice:
+                lines.append(f"  {'':<{width}}  {'':<10}  -> {verdict.advice}")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -149,7 +148,7 @@ def preflight(
         verbose: Whether long checks show a progress bar.
 
     Returns:
-        The outcomes; print it, or use `.ok`, `.findings`, `.to_frame()` and
+        The verdicts; print it, or use `.ok`, `.findings`, `.to_frame()` and
         `.raise_if_failed()`.
 
     Raises:
@@ -172,7 +171,7 @@ def preflight(
     check_number("seconds", seconds, 0.0, open_minimum=True)
     check_integer("seed", seed, minimum=0)
     check_flag("verbose", verbose)
-    outcomes: list[Outcome] = []
+    verdicts: list[Verdict] = []
     # What Keras warns of while the model runs, the checks say themselves.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -189,23 +188,23 @@ def preflight(
         with restored(model):
             for name, check in CHECKS.items():
                 if name not in skip:
-                    outcomes.append(_run(name, check, subject, outcomes))
-    return Preflight(outcomes)
+                    verdicts.append(_run(name, check, subject, verdicts))
+    return Preflight(verdicts)
 
 
 def _run(
     name: str,
-    check: Callable[[Subject], Outcome],
+    check: Callable[[Subject], Verdict],
     subject: Subject,
-    before: list[Outcome],
-) -> Outcome:
+    before: list[Verdict],
+) -> Verdict:
     try:
         return check(subject)
     except Exception as error:  # one check's fault must not hide the others
         culprits = [
-            outcome.check
-            for outcome in before
-            if outcome.check in ("features", "labels") and outcome.status == "fail"
+            verdict.name
+            for verdict in before
+            if verdict.name in ("features", "labels") and verdict.status == "fail"
         ]
         if culprits:
             return not_judged(name, f"the loss cannot be computed: see {culprits[0]}")

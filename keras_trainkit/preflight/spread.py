@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.finding import Finding
-from keras_trainkit.gradcheck.double_precision import all_layers
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.functional import loss_problem, start_values
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
 from keras_trainkit.preflight.subject import Subject
+from keras_trainkit.problems.double_precision import all_layers
 
 APART = 1e3  # ratio of two layers' sizes that hinders learning
 
 
-def check_spread(subject: Subject) -> Outcome:
+def check_spread(subject: Subject) -> Verdict:
     """Measures each layer's activations and the gradients that arrive at them.
 
     At a good initialisation both keep their size over the depth. A steady fall or

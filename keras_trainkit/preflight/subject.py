@@ -9,14 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
-from keras_trainkit.gradcheck.batch import (
+from keras_trainkit.keras_model.batches import (
     as_arrays,
     first_of_stream,
     is_stream,
     keep_rows,
     row_count,
 )
-from keras_trainkit.gradcheck.of_model import build_model, kept_losses
+from keras_trainkit.problems.of_model import build_model, kept_losses
 
 ROWS = 20_000  # rows that the data checks look at
 STREAMED = 2_048  # rows read from a dataset

@@ -5,10 +5,10 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from keras_trainkit.keras_model.optimizers import steps_per_update
 from keras_trainkit.recording.calibration import Calibration
-from keras_trainkit.recording.schedule import steps_per_update
-from keras_trainkit.recording.shared_function import Make
 from keras_trainkit.recording.step import MeasuredStep
+from keras_trainkit.train_step.shared_function import Make
 
 if TYPE_CHECKING:
     from keras_trainkit.recording.recorder import Recorder

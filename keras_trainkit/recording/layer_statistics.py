@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit import measures
-from keras_trainkit.record import Series
+from keras_trainkit.record.training_record import Series
 from keras_trainkit.recording.columns import Column, Merge
-from keras_trainkit.recording.device import variable
 from keras_trainkit.recording.rows import Reading, StepRows
 from keras_trainkit.recording.schedule import Replica
-from keras_trainkit.recording.taps import StepTap
+from keras_trainkit.train_step.device_variable import variable
+from keras_trainkit.train_step.taps import StepTap
 
 if TYPE_CHECKING:
     from keras_trainkit.recording.step import MeasuredStep

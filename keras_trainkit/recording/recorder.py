@@ -11,14 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
+from keras_trainkit.keras_model.layers import measured_layers
 from keras_trainkit.measures import HISTOGRAM_EDGES
-from keras_trainkit.record import STEP_MEASURES, TrainingRecord
+from keras_trainkit.record.training_record import STEP_MEASURES, TrainingRecord
 from keras_trainkit.recording.function import MeasuredFunction
-from keras_trainkit.recording.layers import measured_layers
 from keras_trainkit.recording.merging import merge_replicas
 from keras_trainkit.recording.request import Request
-from keras_trainkit.recording.shared_function import SharedFunction
 from keras_trainkit.recording.step import MeasuredStep
+from keras_trainkit.train_step.shared_function import SharedFunction
 from keras_trainkit.version import __version__
 
 _recorders: "weakref.WeakKeyDictionary[Any, Recorder]" = weakref.WeakKeyDictionary()

@@ -7,9 +7,9 @@ from typing import Any
 import tensorflow as tf
 
 from keras_trainkit import measures
-from keras_trainkit.recording.branch import branch
 from keras_trainkit.recording.columns import Column
 from keras_trainkit.recording.schedule import Replica, Schedule
+from keras_trainkit.train_step.branch import branch
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,9 +5,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_trainkit.keras_model.optimizers import inner_optimizer, steps_per_update
 from keras_trainkit.recording.columns import Column
-from keras_trainkit.recording.device import Ring, variable
 from keras_trainkit.recording.request import Request
+from keras_trainkit.train_step.device_variable import Ring, variable
 
 NEVER = 2**62
 # Steps with a loss that is not finite are read even when they are not due, so that
@@ -68,17 +69,6 @@ def new_replica(device: str | None, request: Request) -> Replica:
     )
 
 
-def steps_per_update(model: Any) -> int:
-    """Steps whose gradients the model's optimizer gathers for one update."""
-    inner = _inner_optimizer(model)
-    return getattr(inner, "gradient_accumulation_steps", None) or 1
-
-
-def _inner_optimizer(model: Any) -> Any:
-    optimizer = getattr(model, "optimizer", None)
-    return getattr(optimizer, "inner_optimizer", optimizer)
-
-
 class Schedule:
     """Says which readings are due in this step of a replica.
 
@@ -104,7 +94,7 @@ class Schedule:
         self._iterations = None
         if self._accumulated > 1:
             # `iterations` counts updates here; the variable behind it counts steps.
-            variables = _inner_optimizer(model).variables
+            variables = inner_optimizer(model).variables
             counter = next(v for v in variables if v.name == "iteration")
             self._iterations = tf.cast(tf.identity(counter.value), tf.int64)
         self._loss: Any = None

@@ -6,18 +6,19 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_trainkit.record import Series
-from keras_trainkit.recording.capture import CapturedExamples
+from keras_trainkit.keras_model.layers import MeasuredLayer, measured_layers, short_name
+from keras_trainkit.keras_model.optimizers import optimizers_of
+from keras_trainkit.record.training_record import Series
 from keras_trainkit.recording.columns import Column, Merge
-from keras_trainkit.recording.fusion import may_be_fused
 from keras_trainkit.recording.layer_statistics import LayerReadings
-from keras_trainkit.recording.layers import MeasuredLayer, measured_layers, short_name
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.rows import Reading, StepRows
-from keras_trainkit.recording.sampling import Sampling
 from keras_trainkit.recording.schedule import Replica, Schedule, new_replica
-from keras_trainkit.recording.taps import StepTap, Taps, optimizers_of
 from keras_trainkit.recording.updates import UpdateReadings
+from keras_trainkit.train_step.captured_examples import CapturedExamples
+from keras_trainkit.train_step.fusion import may_be_fused
+from keras_trainkit.train_step.sampling import Sampling
+from keras_trainkit.train_step.taps import StepTap, Taps
 
 
 class MeasuredStep:

@@ -7,12 +7,12 @@ import keras
 import tensorflow as tf
 
 from keras_trainkit import measures
-from keras_trainkit.record import Series
+from keras_trainkit.record.training_record import Series
 from keras_trainkit.recording.columns import Column
 from keras_trainkit.recording.entries import Entries
 from keras_trainkit.recording.rows import Reading, StepRows
 from keras_trainkit.recording.schedule import Schedule
-from keras_trainkit.recording.taps import once_read
+from keras_trainkit.train_step.taps import once_read
 
 if TYPE_CHECKING:
     from keras_trainkit.recording.step import MeasuredStep

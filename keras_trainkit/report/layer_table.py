@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_trainkit.record import Series
+from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.training_record import Series
 from keras_trainkit.report.figures.ratios import BAND, distance
 from keras_trainkit.report.figures.specification import number
-from keras_trainkit.report.readings import Readings
 
 _COLUMNS = {
     "update_ratio": "Update ratio",

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from keras_trainkit.arguments import check_flag
 from keras_trainkit.finding import Finding
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report.document import (
     check_findings,
     check_title,
@@ -27,7 +28,6 @@ from keras_trainkit.report.figures import (
 from keras_trainkit.report.figures.mosaics import mosaics
 from keras_trainkit.report.figures.specification import Specification
 from keras_trainkit.report.layer_table import tabulate
-from keras_trainkit.report.readings import Readings
 from keras_trainkit.report.summary import summarise
 
 _FIGURES: dict[str, Callable[[Readings], Specification | None]] = {

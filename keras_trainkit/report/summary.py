@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_trainkit.record import Series
+from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.training_record import Series
 from keras_trainkit.report.figures.lines import label
 from keras_trainkit.report.figures.ratios import BAND, distance
 from keras_trainkit.report.figures.specification import number
-from keras_trainkit.report.readings import Readings
 
 # From this share of a layer's units on a tile warns; what is wrong and what to do
 # about it is for a diagnosis to say.

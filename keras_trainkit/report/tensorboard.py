@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_trainkit.arguments import received
-from keras_trainkit.record import Series, TrainingRecord
+from keras_trainkit.record.training_record import Series, TrainingRecord
 
 _HISTOGRAMS = ("activation_histogram", "activation_gradient_histogram")
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -2,10 +2,8 @@
 
 from keras_trainkit.schedules.cosine_restarts import CosineRestarts
 from keras_trainkit.schedules.exponential_decay import ExponentialDecay
-from keras_trainkit.schedules.find_learning_rate import find_learning_rate
 from keras_trainkit.schedules.inverse_time_decay import InverseTimeDecay
 from keras_trainkit.schedules.join import Join
-from keras_trainkit.schedules.learning_rate_sweep import LearningRateSweep
 from keras_trainkit.schedules.linear import Linear
 from keras_trainkit.schedules.one_cycle import OneCycle
 from keras_trainkit.schedules.schedule import Schedule
@@ -17,11 +15,9 @@ __all__ = [
     "ExponentialDecay",
     "InverseTimeDecay",
     "Join",
-    "LearningRateSweep",
     "Linear",
     "OneCycle",
     "Schedule",
     "StepDecay",
     "Warmup",
-    "find_learning_rate",
 ]

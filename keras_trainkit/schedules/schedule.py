@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import check_integer, check_number, received
-from keras_trainkit.schedules.drawing import new_axes
+from keras_trainkit.axes import new_axes
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):

@@ -128,7 +128,7 @@ def edge_warnings(tuner: "Tuner", *, chance: float = 0.05) -> list[Finding]:
 def warning_lines(tuner: "Tuner") -> list[str]:
     """The present warnings in one line each, without hints."""
     return [
-        f"{finding.what} {finding.advice}"
+        f"{finding.message} {finding.advice}"
         for finding in edge_warnings(tuner)
         if finding.severity == "warning"
     ]

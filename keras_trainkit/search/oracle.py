@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from keras_trainkit.arguments import check_choice, check_integer
-from keras_trainkit.search.atomic import read_json, write_json
+from keras_trainkit.files import read_json, write_json
 from keras_trainkit.search.engine import keras_tuner
 from keras_trainkit.search.objective import objective_parts
 from keras_trainkit.search.resuming import (

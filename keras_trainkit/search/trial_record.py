@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from keras_trainkit.record import STEP_MEASURES, TrainingRecord
+from keras_trainkit.record.training_record import STEP_MEASURES, TrainingRecord
 
 _FILE = "record.sqlite"
 

@@ -5,7 +5,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from keras_trainkit.arguments import received
-from keras_trainkit.search.atomic import read_json
+from keras_trainkit.files import read_json
 from keras_trainkit.search.oracle import Trial
 from keras_trainkit.search.progress import last_line
 from keras_trainkit.search.trial_record import read_trial_record

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_trainkit.arguments import check_choice, check_integer, received
-from keras_trainkit.search.atomic import read_json
+from keras_trainkit.files import read_json
 from keras_trainkit.search.declared_space import find_space
 from keras_trainkit.search.edges import warning_lines
 from keras_trainkit.search.engine import keras_tuner

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.averaging.components import components
 from keras_trainkit.averaging.kept import kept
+from keras_trainkit.keras_model.replicas import components
 from tests import models
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from keras_trainkit import callbacks
 from keras_trainkit.callbacks.monitor import Monitor
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 from tests import models
 
 PUBLIC = [getattr(callbacks, name) for name in callbacks.__all__]

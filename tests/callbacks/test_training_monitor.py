@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_trainkit import callbacks
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 from tests import models
 
 

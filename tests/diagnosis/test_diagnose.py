@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_trainkit import diagnosis
-from keras_trainkit.record import Series, TrainingRecord
+from keras_trainkit.record.training_record import Series, TrainingRecord
 
 
 def with_losses(losses):

@@ -148,7 +148,7 @@ def test_member_with_permuted_classes_is_found():
     ensemble, x = planted(predicted)
     found = ensemble.report(x, y).findings
     assert [finding.where for finding in found] == [ensemble.member_labels()[2]]
-    assert "its unit 0 stands for class 1" in found[0].what
+    assert "its unit 0 stands for class 1" in found[0].message
     assert found[0].severity == "error"
 
 
@@ -163,7 +163,7 @@ def test_logits_averaged_as_values_are_pointed_out():
     x, y = models.data()
     ensemble = Ensemble([classifier(activation=None) for _ in range(2)])
     (finding,) = ensemble.report(10 * x, y).findings
-    assert "logits" in finding.what
+    assert "logits" in finding.message
     assert "from_logits=True" in finding.advice
 
 

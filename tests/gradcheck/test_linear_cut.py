@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from keras_trainkit.gradcheck.batch import take_batch
 from keras_trainkit.gradcheck.evaluator import Evaluator
 from keras_trainkit.gradcheck.linear_cut import linear_cuts
-from keras_trainkit.gradcheck.of_model import model_problem
+from keras_trainkit.keras_model.batches import take_batch
+from keras_trainkit.problems.of_model import model_problem
 from tests.gradcheck.zoo import max_pool_cnn, relu_mlp
 from tests.tolerances import FLOAT64
 

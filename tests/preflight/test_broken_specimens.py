@@ -57,9 +57,9 @@ def test_check_features_fires_on(fault):
     change, status, words = FEATURES[fault]
     subject = Subject(classifier(), *digits())
     subject.x, subject.y = altered(change)
-    outcome = check_features(subject)
-    assert outcome.status == status
-    assert any(words in finding.what for finding in outcome.findings)
+    verdict = check_features(subject)
+    assert verdict.status == status
+    assert any(words in finding.message for finding in verdict.findings)
 
 
 def test_check_features_knows_a_normalising_layer():
@@ -118,16 +118,16 @@ def test_check_labels_fails_on(fault):
     bad = change(y)
     for output in subject.outputs:
         output.target, output.batch_target = bad, bad[: len(output.predicted)]
-    outcome = check_labels(subject)
-    assert outcome.status == "fail"
-    assert words in outcome.why
+    verdict = check_labels(subject)
+    assert verdict.status == "fail"
+    assert words in verdict.why
 
 
 def test_check_labels_warns_of_units_without_a_class():
     subject = Subject(classifier(L.Dense(11, "softmax")), *digits())
-    outcome = check_labels(subject)
-    assert outcome.status == "warn"
-    assert outcome.findings[0].evidence["classes"] == [10]
+    verdict = check_labels(subject)
+    assert verdict.status == "warn"
+    assert verdict.findings[0].evidence["classes"] == [10]
 
 
 def test_check_labels_warns_of_unscaled_targets():
@@ -139,9 +139,9 @@ def test_check_class_balance_names_the_score_of_guessing():
     x, y = digits()
     model = classifier(L.Dense(1, "sigmoid"), loss="binary_crossentropy")
     rare = (np.arange(len(y)) % 40 == 0).astype(int)
-    outcome = check_class_balance(Subject(model, x, rare))
-    assert outcome.status == "warn"
-    assert "97.5%" in outcome.why
+    verdict = check_class_balance(Subject(model, x, rare))
+    assert verdict.status == "warn"
+    assert "97.5%" in verdict.why
 
 
 def test_check_duplicates_counts_shared_rows():
@@ -150,9 +150,9 @@ def test_check_duplicates_counts_shared_rows():
     clean = Subject(model, x[:300], y[:300], validation_data=(x[300:], y[300:]))
     assert check_duplicates(clean).status == "pass"
     leak = Subject(model, x[:310], y[:310], validation_data=(x[300:], y[300:]))
-    outcome = check_duplicates(leak)
-    assert outcome.status == "fail"
-    assert outcome.findings[0].evidence["rows"] == list(range(10))
+    verdict = check_duplicates(leak)
+    assert verdict.status == "fail"
+    assert verdict.findings[0].evidence["rows"] == list(range(10))
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -162,9 +162,9 @@ def test_check_row_order_fires_on_sorted_rows(streamed):
     data = (x[order], y[order])
     if streamed:
         data = (tf.data.Dataset.from_tensor_slices(data).batch(50),)
-    outcome = check_row_order(Subject(classifier(), *data))
-    assert outcome.status == "warn"
-    assert ("data.shuffle" in outcome.advice) == streamed
+    verdict = check_row_order(Subject(classifier(), *data))
+    assert verdict.status == "warn"
+    assert ("data.shuffle" in verdict.advice) == streamed
 
 
 PAIRINGS = {
@@ -202,9 +202,9 @@ def test_check_reported_loss_finds_what_keras_hides(units, activation):
     x, y = digits()
     loss = "binary_crossentropy" if units == 1 else "sparse_categorical_crossentropy"
     model = classifier(L.Dense(units, activation), loss=loss)
-    outcome = check_reported_loss(Subject(model, x, y % 2 if units == 1 else y))
-    assert outcome.status == "fail"
-    assert "is not that of the predictions" in outcome.why
+    verdict = check_reported_loss(Subject(model, x, y % 2 if units == 1 else y))
+    assert verdict.status == "fail"
+    assert "is not that of the predictions" in verdict.why
 
 
 def test_check_initial_loss_fails_on_wild_initial_weights():
@@ -218,9 +218,9 @@ def test_check_initial_loss_warns_of_a_model_that_knows_too_much():
     model = classifier(L.Dense(64, "relu"), L.Dense(10, "softmax"))
     model.optimizer.learning_rate = 0.02
     model.fit(x, y, epochs=15, verbose=0, batch_size=50)
-    outcome = check_initial_loss(Subject(model, x, y))
-    assert outcome.status == "warn"
-    assert "trained already" in outcome.advice
+    verdict = check_initial_loss(Subject(model, x, y))
+    assert verdict.status == "warn"
+    assert "trained already" in verdict.advice
 
 
 @pytest.mark.parametrize(
@@ -241,9 +241,9 @@ def test_check_initial_loss_accepts_imbalanced_priors(share, bias, status):
 
 def test_check_initial_loss_warns_of_targets_far_from_zero():
     x, y = diabetes()
-    outcome = check_initial_loss(Subject(regressor(), x, y + 50))
-    assert outcome.status == "warn"
-    assert "only learn the mean" in outcome.why
+    verdict = check_initial_loss(Subject(regressor(), x, y + 50))
+    assert verdict.status == "warn"
+    assert "only learn the mean" in verdict.why
 
 
 def test_check_penalties_fails_where_the_penalty_is_forgotten():
@@ -262,8 +262,8 @@ def test_check_penalties_fails_where_the_penalty_is_forgotten():
 
 def test_check_penalties_warns_where_they_outweigh_the_data():
     heavy = L.Dense(10, "softmax", kernel_regularizer=keras.regularizers.L2(10.0))
-    outcome = check_penalties(Subject(classifier(heavy), *digits()))
-    assert outcome.status == "warn"
+    verdict = check_penalties(Subject(classifier(heavy), *digits()))
+    assert verdict.status == "warn"
 
 
 class Detached(L.Layer):
@@ -275,43 +275,43 @@ def test_check_reached_names_unconnected_and_frozen_weights():
     first, frozen = L.Dense(8, name="first"), L.Dense(8, name="frozen")
     frozen.trainable = False
     model = classifier(first, Detached(), frozen, L.Dense(10, "softmax"))
-    outcome = check_reached(Subject(model, *digits()))
-    assert outcome.status == "fail"
-    named = {f.where for f in outcome.findings if f.severity == "error"}
+    verdict = check_reached(Subject(model, *digits()))
+    assert verdict.status == "fail"
+    named = {f.where for f in verdict.findings if f.severity == "error"}
     assert named == {v.path for v in first.trainable_variables}
-    assert "frozen: frozen" in " ".join(f.what for f in outcome.findings)
+    assert "frozen: frozen" in " ".join(f.message for f in verdict.findings)
 
 
 def test_check_reached_warns_of_dead_weights():
     dead = L.Dense(8, "relu", bias_initializer=keras.initializers.Constant(-100.0))
-    outcome = check_reached(
+    verdict = check_reached(
         Subject(classifier(dead, L.Dense(10, "softmax")), *digits())
     )
-    assert outcome.status == "warn"
+    assert verdict.status == "warn"
 
 
 def test_check_spread_fires_on_vanishing_signals():
     small = keras.initializers.RandomNormal(stddev=1e-2)
     layers = [L.Dense(16, "tanh", kernel_initializer=small) for _ in range(6)]
     model = classifier(*layers, L.Dense(10, "softmax"))
-    outcome = check_spread(Subject(model, *digits()))
-    assert outcome.status == "warn"
-    assert "activations shrink" in outcome.why
+    verdict = check_spread(Subject(model, *digits()))
+    assert verdict.status == "warn"
+    assert "activations shrink" in verdict.why
 
 
 def test_check_spread_fails_on_a_dead_layer():
     dead = L.Dense(8, "relu", bias_initializer=keras.initializers.Constant(-100.0))
-    outcome = check_spread(Subject(classifier(dead, L.Dense(10, "softmax")), *digits()))
-    assert outcome.status == "fail"
-    assert "are all zero" in outcome.why
+    verdict = check_spread(Subject(classifier(dead, L.Dense(10, "softmax")), *digits()))
+    assert verdict.status == "fail"
+    assert "are all zero" in verdict.why
 
 
 def test_check_gradient_fails_on_a_wrong_backward_rule():
     faulty = FaultyDense(12, lambda up: -up, name="faulty")
     model = classifier(faulty, L.Dense(10, "softmax"))
-    outcome = check_gradient(Subject(model, *digits()))
-    assert outcome.status == "fail"
-    assert "sign" in outcome.why
+    verdict = check_gradient(Subject(model, *digits()))
+    assert verdict.status == "fail"
+    assert "sign" in verdict.why
 
 
 def test_check_memorizing_fails_on_inputs_that_say_nothing():
@@ -320,9 +320,9 @@ def test_check_memorizing_fails_on_inputs_that_say_nothing():
             return x * 0.0
 
     model = classifier(Blind(), L.Dense(10, "softmax"))
-    outcome = check_memorizing(Subject(model, *digits()))
-    assert outcome.status == "fail"
-    assert "does not learn 20 examples" in outcome.why
+    verdict = check_memorizing(Subject(model, *digits()))
+    assert verdict.status == "fail"
+    assert "does not learn 20 examples" in verdict.why
 
 
 def test_check_memorizing_knows_the_floor_of_soft_targets():
@@ -330,15 +330,15 @@ def test_check_memorizing_knows_the_floor_of_soft_targets():
     soft = 0.9 * ONE_HOT[y] + 0.01
     model = classifier(L.Dense(48, "relu"), L.Dense(10, "softmax"), loss="kld")
     model.compile("adam", "categorical_crossentropy")
-    outcome = check_memorizing(Subject(model, x, soft))
-    assert outcome.status == "pass", outcome.why
+    verdict = check_memorizing(Subject(model, x, soft))
+    assert verdict.status == "pass", verdict.why
 
 
 def test_check_machine_names_a_device_and_the_faster_setting():
-    outcome = check_machine(Subject(regressor(), *diabetes()))
-    assert outcome.status == "pass"
-    assert "CPU" in outcome.why
-    assert "jit_compile" in outcome.why
+    verdict = check_machine(Subject(regressor(), *diabetes()))
+    assert verdict.status == "pass"
+    assert "CPU" in verdict.why
+    assert "jit_compile" in verdict.why
 
 
 def test_the_package_name_is_the_function():

@@ -4,8 +4,7 @@ import sys
 
 import pytest
 
-from keras_trainkit.finding import Finding
-from keras_trainkit.preflight.outcome import Outcome, judged, not_judged
+from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.run import CHECKS
 from keras_trainkit.preflight.subject import Subject
 from tests.preflight.models import classifier, digits
@@ -24,11 +23,11 @@ def test_a_check_judges_a_healthy_model_and_changes_nothing(name):
     before = [v.numpy().tobytes() for v in model.variables]
     x, y = digits(200)
     check = getattr(ROOM, name)
-    outcome = check(Subject(model, x, y))
-    assert isinstance(outcome, Outcome)
-    assert CHECKS[outcome.check] is check
-    assert outcome.status in ("pass", "not judged"), outcome
-    assert outcome.why
+    verdict = check(Subject(model, x, y))
+    assert isinstance(verdict, Verdict)
+    assert CHECKS[verdict.name] is check
+    assert verdict.status in ("pass", "not judged"), verdict
+    assert verdict.why
     assert [v.numpy().tobytes() for v in model.variables] == before
 
 
@@ -52,8 +51,8 @@ def test_an_outcome_takes_the_status_of_its_gravest_finding():
     assert judged("labels", "fine").status == "pass"
     assert judged("labels", "fine", [info]).status == "pass"
     assert judged("labels", "fine", [info, warning]).status == "warn"
-    outcome = judged("labels", "fine", [info, warning, error])
-    assert (outcome.status, outcome.why, outcome.advice) == ("fail", "wrong", "mend it")
+    verdict = judged("labels", "fine", [info, warning, error])
+    assert (verdict.status, verdict.why, verdict.advice) == ("fail", "wrong", "mend it")
     assert not_judged("labels", "none").status == "not judged"
     with pytest.raises(ValueError, match="`status` must be one of"):
-        Outcome("labels", "good", "")
+        Verdict("labels", "good", "")

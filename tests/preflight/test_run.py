@@ -24,13 +24,13 @@ def test_preflight_passes_a_healthy_classifier():
         classifier(), x[:300], y[:300], validation_data=(x[300:], y[300:])
     )
     assert report.ok, str(report)
-    assert {outcome.status for outcome in report.outcomes} == {"pass"}, str(report)
+    assert {verdict.status for verdict in report.verdicts} == {"pass"}, str(report)
     assert report.raise_if_failed() is report
 
 
 def test_preflight_passes_a_healthy_regressor():
     report = tk.preflight(regressor(), *diabetes(), skip=["machine"])
-    statuses = {outcome.check: outcome.status for outcome in report.outcomes}
+    statuses = {verdict.name: verdict.status for verdict in report.verdicts}
     assert set(statuses.values()) == {"pass", "not judged"}, str(report)
     assert statuses["memorizing"] == statuses["initial loss"] == "pass"
     assert statuses["class balance"] == statuses["duplicates"] == "not judged"
@@ -52,7 +52,7 @@ def test_preflight_takes_a_dataset_with_sample_weights_and_a_subclassed_model():
         subclassed(), data, validation_data=data, skip=["machine", "memorizing"]
     )
     assert report["duplicates"].status == "fail"
-    others = {o.status for o in report.outcomes if o.check != "duplicates"}
+    others = {v.status for v in report.verdicts if v.name != "duplicates"}
     assert others <= {"pass", "not judged"}, str(report)
 
 
@@ -69,7 +69,7 @@ def test_preflight_works_on_mirrored_variables(two_replicas):
     with two_replicas.scope():
         model = classifier()
     report = tk.preflight(model, *digits(), skip=["machine"])
-    assert {outcome.status for outcome in report.outcomes} <= {"pass", "not judged"}
+    assert {verdict.status for verdict in report.verdicts} <= {"pass", "not judged"}
 
 
 def state_of(model):

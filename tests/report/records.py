@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.record import Series, TrainingRecord
+from keras_trainkit.record.training_record import Series, TrainingRecord
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 HOSTILE_NAMES = (

@@ -1,8 +1,8 @@
 import pytest
 
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report.layer_table import tabulate
-from keras_trainkit.report.readings import Readings
 from tests.report.records import full_record
 
 

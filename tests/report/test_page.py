@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 from keras_trainkit.finding import Finding
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report import write
 from keras_trainkit.report.document import plotly_script
 from tests.report.records import (
@@ -143,7 +143,7 @@ def test_write_names_a_bad_argument(arguments, message, tmp_path):
 
 def test_write_imports_noplotly_script():
     code = (
-        "import sys; from keras_trainkit.record import TrainingRecord;"
+        "import sys; from keras_trainkit.record.training_record import TrainingRecord;"
         "from keras_trainkit.report import write;"
         "write(TrainingRecord(), sys.argv[1]);"
         "sys.exit('plotly' in sys.modules)"

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report import write
 from tests.report.records import (
     HOSTILE_NAMES,

@@ -1,7 +1,7 @@
 import pytest
 
-from keras_trainkit.record import TrainingRecord
-from keras_trainkit.report.readings import Readings
+from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report.summary import summarise
 from tests.report.records import full_record, hostile_record, sick_record
 

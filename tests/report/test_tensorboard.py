@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report import TensorBoardExport
 from tests.report.records import full_record, sick_record
 

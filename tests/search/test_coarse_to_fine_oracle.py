@@ -222,7 +222,7 @@ def test_edge_warnings_judge_the_present_stage_in_its_own_range(tmp_path):
     low, high = range_of(oracle, 1, "rate")
     assert low > 1e-2
     assert finding.evidence["range"] == f"{low:.3g} to {high:.3g}"
-    assert "lower end" in finding.what
+    assert "lower end" in finding.message
 
 
 def test_hyperparameter_found_during_the_search_is_drawn_as_declared(tmp_path):

@@ -24,8 +24,8 @@ def search(score, declare=rate, trials=30, direction="min", seed=0):
 def test_edge_at_the_upper_end_is_found_in_log_space():
     (finding,) = edge_warnings(search(lambda one: -one))
     assert finding.where == "learning_rate"
-    assert "upper end" in finding.what
-    assert "log space" in finding.what
+    assert "upper end" in finding.message
+    assert "log space" in finding.message
     assert finding.severity == "warning"
     assert finding.confidence > 0.99
     assert finding.evidence["trials"] == 30
@@ -35,7 +35,7 @@ def test_edge_at_the_upper_end_is_found_in_log_space():
 
 def test_edge_at_the_lower_end_is_found_when_more_is_better():
     (finding,) = edge_warnings(search(lambda one: -one, direction="max"))
-    assert "lower end" in finding.what
+    assert "lower end" in finding.message
     assert "5e-09 to 10" in finding.advice
 
 
@@ -102,7 +102,7 @@ def test_rising_choice_is_only_hinted_at():
     (finding,) = edge_warnings(tuner_of(momentum, rows))
     assert finding.severity == "info"
     assert finding.advice == "Offer a further value, such as 0.998."
-    assert "largest offered" in finding.what
+    assert "largest offered" in finding.message
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_trainkit import diagnose, search
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 
 from .conftest import build, make, run
 from .oracles import make_oracle

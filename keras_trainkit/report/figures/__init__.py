@@ -9,7 +9,8 @@ import os
 from typing import TYPE_CHECKING
 
 from keras_trainkit.arguments import received
-from keras_trainkit.record import TrainingRecord
+from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report.figures import histograms as _histograms
 from keras_trainkit.report.figures import loss as _loss
 from keras_trainkit.report.figures import mosaics as _mosaics
@@ -20,7 +21,6 @@ from keras_trainkit.report.figures import spread as _spread
 from keras_trainkit.report.figures import units as _units
 from keras_trainkit.report.figures import validation as _validation
 from keras_trainkit.report.figures.drawn import figure, mosaic_figure
-from keras_trainkit.report.readings import Readings
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_trainkit.record import Series
+from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.training_record import Series
 from keras_trainkit.report.decimation import POINTS, decimate, smooth
 from keras_trainkit.report.figures.specification import (
     LONGEST,
@@ -13,7 +14,6 @@ from keras_trainkit.report.figures.specification import (
     plain,
     short,
 )
-from keras_trainkit.report.readings import Readings
 from keras_trainkit.report.theme import SERIES_COLORS
 
 SHOWN = 8

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from keras_trainkit.record import Series
+from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.training_record import Series
 from keras_trainkit.report.decimation import decimate, smooth
 from keras_trainkit.report.figures.lines import marks
 from keras_trainkit.report.figures.specification import Specification, encode
-from keras_trainkit.report.readings import Readings
 
 
 def draw(readings: Readings) -> Specification | None:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from keras_trainkit.record.readings import Readings
 from keras_trainkit.report.figures.lines import layer_lines
 from keras_trainkit.report.figures.specification import (
     Choice,
     Specification,
     decades,
 )
-from keras_trainkit.report.readings import Readings
 
 
 def draw_measures(

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from keras_trainkit.record.readings import Readings
 from keras_trainkit.report.figures.measured import draw_measures
 from keras_trainkit.report.figures.specification import Specification
-from keras_trainkit.report.readings import Readings
 
 _MEASURES = {
     "gradient_norm": "Gradients",

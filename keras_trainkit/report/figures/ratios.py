@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from keras_trainkit.record.readings import Readings
 from keras_trainkit.report.figures.lines import Lines, layer_lines
 from keras_trainkit.report.figures.specification import Specification, decades
-from keras_trainkit.report.readings import Readings
 
 HEALTHY = 1e-3
 BAND = (1e-4, 1e-2)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_trainkit.record import Series
+from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.training_record import Series
 from keras_trainkit.report.figures.specification import (
     Choice,
     Specification,
@@ -14,7 +15,6 @@ from keras_trainkit.report.figures.specification import (
     plain,
     short,
 )
-from keras_trainkit.report.readings import Readings
 
 _MEASURES = (
     "activation_mean",

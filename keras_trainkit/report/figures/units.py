@@ -1,8 +1,8 @@
 """Units that never speak, seldom speak, or always shout."""
 
+from keras_trainkit.record.readings import Readings
 from keras_trainkit.report.figures.measured import draw_measures
 from keras_trainkit.report.figures.specification import Specification
-from keras_trainkit.report.readings import Readings
 
 _MEASURES = {
     "dead_fraction": "Dead units",

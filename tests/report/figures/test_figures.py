@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from keras_trainkit.record import Series, TrainingRecord
+from keras_trainkit.record.training_record import Series, TrainingRecord
 from keras_trainkit.report import figures
 from keras_trainkit.report.theme import DARK, LIGHT
 from tests.report.records import (

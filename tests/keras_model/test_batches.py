@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from keras_trainkit.gradcheck.batch import take_batch
+from keras_trainkit.keras_model.batches import take_batch
 
 X, Y = np.arange(20.0).reshape(10, 2), np.arange(10)
 

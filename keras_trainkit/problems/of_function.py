@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
-from keras_trainkit.gradcheck.double_precision import double_precision
-from keras_trainkit.gradcheck.problem import (
+from keras_trainkit.problems.double_precision import double_precision
+from keras_trainkit.problems.problem import (
     Problem,
     inlined_functions,
     projection,

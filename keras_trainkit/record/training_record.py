@@ -2,7 +2,7 @@
 
 The record is a tidy table: one row a number, with the columns `step, epoch,
 measure, layer, variable, value`. It is kept as blocks of plain arrays, in memory
-and, given a path, in one SQLite file (`keras_trainkit.storage`).
+and, given a path, in one SQLite file (`keras_trainkit.record.record_file`).
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from keras_trainkit.arguments import received
-from keras_trainkit.storage import RecordFile
+from keras_trainkit.record.record_file import RecordFile
 
 if TYPE_CHECKING:
     import pandas

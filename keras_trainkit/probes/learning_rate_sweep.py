@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_trainkit.schedules.drawing import new_axes
+from keras_trainkit.axes import new_axes
 
 SMOOTHING = 0.8
 """The part of the running mean that is kept from one rate to the next."""
@@ -22,7 +22,7 @@ class LearningRateSweep:
 
     Example:
         ```python
-        sweep = tk.schedules.find_learning_rate(model, x, y)
+        sweep = tk.probes.find_learning_rate(model, x, y)
         print(sweep)  # suggested learning rate 0.0123 (loss falls fastest)
         ```
     """

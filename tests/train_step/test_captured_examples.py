@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_trainkit import callbacks
-from keras_trainkit.recording.capture import CapturedExamples
+from keras_trainkit.train_step.captured_examples import CapturedExamples
 from tests import models
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_trainkit.record import Series, TrainingRecord
+from keras_trainkit.record.training_record import Series, TrainingRecord
 
 
 def filled(path=None):

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from keras_trainkit.record import (
+from keras_trainkit.record.training_record import (
     EPOCH_MEASURES,
     STEP_MEASURES,
     Series,

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_trainkit as tk
-from keras_trainkit.schedules import LearningRateSweep, find_learning_rate
+from keras_trainkit.probes import LearningRateSweep, find_learning_rate
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 

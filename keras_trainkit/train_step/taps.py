@@ -8,8 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_trainkit.recording.layers import MeasuredLayer
-from keras_trainkit.recording.sampling import Sampling
+from keras_trainkit.keras_model.layers import MeasuredLayer
+from keras_trainkit.keras_model.optimizers import optimizers_of
+from keras_trainkit.train_step.sampling import Sampling
 
 # Keras' losses read these attributes of a model's output, or the operation that
 # made it, instead of the output itself.
@@ -249,17 +250,6 @@ class Taps:
             return apply
 
         return patch
-
-
-def optimizers_of(model: Any) -> list[Any]:
-    """All optimizers a train step may use, those of a custom one included."""
-    values = [getattr(model, "optimizer", None), *vars(model).values()]
-    found = {
-        id(value): value
-        for value in values
-        if isinstance(value, keras.optimizers.Optimizer)
-    }
-    return list(found.values())
 
 
 def once_read(tensor: Any, readings: list[Any]) -> Any:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_trainkit.record import Series, TrainingRecord
-from keras_trainkit.report.readings import Readings
+from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.training_record import Series, TrainingRecord
 from tests.report.records import full_record
 
 

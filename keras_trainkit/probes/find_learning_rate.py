@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from keras_trainkit.arguments import check_integer, check_number, received
-from keras_trainkit.schedules.learning_rate_sweep import LearningRateSweep
-from keras_trainkit.schedules.untouched import untouched
+from keras_trainkit.probes.learning_rate_sweep import LearningRateSweep
+from keras_trainkit.probes.untouched import untouched
 
 
 def find_learning_rate(
@@ -56,7 +56,7 @@ def find_learning_rate(
 
     Example:
         ```python
-        sweep = tk.schedules.find_learning_rate(model, x, y)
+        sweep = tk.probes.find_learning_rate(model, x, y)
         sweep.plot().figure.savefig("sweep.png")
         model.optimizer.learning_rate = sweep.suggestion
         ```

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_trainkit.gradcheck.double_precision import all_layers, double_precision
-from keras_trainkit.gradcheck.of_model import (
+from keras_trainkit.problems.double_precision import all_layers, double_precision
+from keras_trainkit.problems.of_model import (
     depth_of,
     float_leaves,
     kept_losses,
@@ -15,7 +15,7 @@ from keras_trainkit.gradcheck.of_model import (
     replace_leaves,
     stateless,
 )
-from keras_trainkit.gradcheck.problem import Problem, inlined_functions, projection
+from keras_trainkit.problems.problem import Problem, inlined_functions, projection
 
 
 def layer_problem(

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
-from keras_trainkit.gradcheck.double_precision import all_layers, double_precision
-from keras_trainkit.gradcheck.problem import Problem, as_double, inlined_functions
+from keras_trainkit.problems.double_precision import all_layers, double_precision
+from keras_trainkit.problems.problem import Problem, as_double, inlined_functions
 
 
 def model_problem(

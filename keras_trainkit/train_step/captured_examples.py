@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.recording.branch import branch
-from keras_trainkit.recording.device import variable
+from keras_trainkit.train_step.branch import branch
+from keras_trainkit.train_step.device_variable import variable
 
 # Large examples are kept fewer of: this is memory of the device.
 _MOST_BYTES = 64 * 2**20

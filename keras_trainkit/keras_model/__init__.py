@@ -1,0 +1,1 @@
+"""What may be asked of a Keras model that Keras does not say in public."""

@@ -1,0 +1,6 @@
+"""Short trainings on a model that is put back as it was: what would happen if."""
+
+from keras_trainkit.probes.find_learning_rate import find_learning_rate
+from keras_trainkit.probes.learning_rate_sweep import LearningRateSweep
+
+__all__ = ["LearningRateSweep", "find_learning_rate"]

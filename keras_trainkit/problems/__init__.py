@@ -1,0 +1,1 @@
+"""A loss as a pure function of tensors, and its gradient."""

@@ -1,0 +1,1 @@
+"""How anyone takes part in the compiled train step."""
