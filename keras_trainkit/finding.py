@@ -1,11 +1,30 @@
 """What checks and rules have to say: findings, and the verdict they make up."""
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 SEVERITIES = ("info", "warning", "error")
 STATUSES = ("pass", "warn", "fail", "not judged")
+CATEGORIES = (
+    "learning rate",
+    "initialisation",
+    "activation",
+    "loss or output",
+    "data",
+    "labels",
+    "regularisation",
+    "capacity",
+    "overfitting",
+    "underfitting",
+    "numerical",
+    "schedule",
+    "machine",
+    "search",
+    "ensemble",
+)
+_CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,16 +38,23 @@ class Finding:
         confidence: How sure the check is, in [0, 1].
         evidence: The numbers it rests on, with their thresholds.
         advice: What to change, as a sentence or a line of code.
+        first_step: The training step from which it shows, int >= 0; `None` where it
+            has none.
+        symptoms: What follows from it and need not be looked at before it is mended.
         code: Stable name of the kind of fault, e.g. "dead_units", for programs: a
             finding's sentence may change, its code does not.
+        category: What is to be changed, one of `CATEGORIES`.
 
     Raises:
-        ValueError: If `severity` or `confidence` is outside its range.
+        ValueError: If `severity`, `confidence`, `code` or `category` is outside its
+            range.
 
     Example:
         ```python
         Finding(
             "The initial loss is far from ln(10).",
+            code="initial_loss",
+            category="initialisation",
             severity="warning",
             evidence={"loss": 8.1, "expected": 2.3},
             advice="Scale the last layer's initial weights down.",
@@ -42,7 +68,10 @@ class Finding:
     confidence: float = 1.0
     evidence: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     advice: str = ""
-    code: str = ""
+    first_step: int | None = None
+    symptoms: tuple["Finding", ...] = ()
+    code: str = dataclasses.field(kw_only=True)
+    category: str = dataclasses.field(kw_only=True)
 
     def __post_init__(self) -> None:
         if self.severity not in SEVERITIES:
@@ -55,15 +84,28 @@ class Finding:
                 "`confidence` must be between 0 and 1. "
                 f"Received: confidence={self.confidence!r}"
             )
+        if not _CODE.fullmatch(self.code):
+            raise ValueError(
+                "`code` must be words in lower case joined by underscores. "
+                f"Received: code={self.code!r}"
+            )
+        if self.category not in CATEGORIES:
+            raise ValueError(
+                f"`category` must be one of {CATEGORIES}. "
+                f"Received: category={self.category!r}"
+            )
 
     def __str__(self) -> str:
         place = f" [{self.where}]" if self.where else ""
         numbers = ", ".join(f"{name}={value}" for name, value in self.evidence.items())
-        lines = [f"{self.severity}{place}: {self.message}"]
+        lines = [f"{self.severity}{place}: {self.message} ({self.code})"]
         if numbers:
             lines.append(f"  evidence: {numbers}")
         if self.advice:
             lines.append(f"  advice: {self.advice}")
+        if self.symptoms:
+            codes = dict.fromkeys(symptom.code for symptom in self.symptoms)
+            lines.append(f"  explains: {', '.join(codes)}")
         return "\n".join(lines)
 
 
@@ -98,6 +140,18 @@ class Verdict:
         return self.findings[0].advice if self.findings else ""
 
 
+def gravest_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Returns findings by severity, the surest first among equals.
+
+    Findings as grave and as sure as one another keep their order.
+    """
+    return sorted(
+        findings,
+        key=lambda one: (SEVERITIES.index(one.severity), one.confidence),
+        reverse=True,
+    )
+
+
 def judged(name: str, why: str, findings: list[Finding] | None = None) -> Verdict:
     """Returns the verdict whose status is that of its gravest finding.
 
@@ -106,8 +160,7 @@ def judged(name: str, why: str, findings: list[Finding] | None = None) -> Verdic
         why: One line of evidence, shown if nothing was found.
         findings: What was found; none means that the check passes.
     """
-    rank = {"error": 0, "warning": 1, "info": 2}
-    ordered = sorted(findings or [], key=lambda finding: rank[finding.severity])
+    ordered = gravest_first(findings or [])
     status = {"error": "fail", "warning": "warn"}.get(
         ordered[0].severity if ordered else "info", "pass"
     )

@@ -29,6 +29,8 @@ def describe_dead_units(record: TrainingRecord) -> Finding | None:
         f"Most units of {len(dead)} layer{'s' if len(dead) > 1 else ''} are dead: "
         "they gave zero on every example measured, and no gradient can wake them.",
         where=worst,
+        code="dead_units",
+        category="activation",
         severity="error" if dead[worst] >= 0.9 else "warning",
         confidence=0.9,
         evidence={**dead, "since_epoch": min(first.values()), "threshold": _TOO_MANY},

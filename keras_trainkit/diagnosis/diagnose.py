@@ -5,7 +5,7 @@ from keras_trainkit.diagnosis.loss_curve import describe_loss_curve
 from keras_trainkit.diagnosis.nonfinite import describe_nonfinite
 from keras_trainkit.diagnosis.overfitting import describe_overfitting
 from keras_trainkit.diagnosis.update_ratio import describe_update_ratios
-from keras_trainkit.finding import SEVERITIES, Finding
+from keras_trainkit.finding import Finding, gravest_first
 from keras_trainkit.record.training_record import TrainingRecord
 
 
@@ -35,8 +35,4 @@ def diagnose(record: TrainingRecord) -> list[Finding]:
         describe_dead_units(record),
         describe_overfitting(record),
     ]
-    return sorted(
-        (finding for finding in found if finding is not None),
-        key=lambda one: (SEVERITIES.index(one.severity), one.confidence),
-        reverse=True,
-    )
+    return gravest_first(finding for finding in found if finding is not None)

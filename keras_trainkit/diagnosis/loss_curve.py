@@ -59,6 +59,8 @@ class LossCurve:
             return Finding(
                 "The loss diverges.",
                 where="loss",
+                code="diverging",
+                category="learning rate",
                 severity="error",
                 confidence=0.9,
                 evidence=evidence,
@@ -70,6 +72,8 @@ class LossCurve:
                 "The loss fell early and then swings around a plateau, as it does "
                 "when the learning rate is too high.",
                 where="loss",
+                code="rate_too_high",
+                category="learning rate",
                 confidence=0.6,
                 evidence=evidence,
                 advice="Divide the learning rate by 3, or let it decay.",
@@ -79,6 +83,8 @@ class LossCurve:
                 "The loss has not changed beyond its noise. Its batches differ as "
                 "they do where most examples are learnt already.",
                 where="loss",
+                code="low_loss_flat",
+                category="learning rate",
                 severity="info",
                 confidence=0.4,
                 evidence=evidence,
@@ -88,6 +94,8 @@ class LossCurve:
             return Finding(
                 "The loss has not changed beyond its noise.",
                 where="loss",
+                code="no_progress",
+                category="underfitting",
                 confidence=0.6,
                 evidence=evidence,
                 advice="Look at the update ratios: near 0, units have died or no "
@@ -99,6 +107,8 @@ class LossCurve:
                 "The loss is still falling steadily: the learning rate may be low, "
                 "or the run too short.",
                 where="loss",
+                code="still_falling",
+                category="schedule",
                 severity="info",
                 confidence=0.5,
                 evidence=evidence,

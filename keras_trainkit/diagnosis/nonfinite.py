@@ -20,8 +20,11 @@ def describe_nonfinite(record: TrainingRecord) -> Finding | None:
         f"The first tensor with NaN or infinity is '{first['variable']}' of the "
         f"layer '{first['layer']}', at step {first['step']}.",
         where=first["layer"],
+        code="nonfinite",
+        category="numerical",
         severity="error",
         evidence={key: first[key] for key in ("step", "epoch", "variable", "count")},
+        first_step=first["step"],
         advice="Look at the inputs of that step and at the layer; lower the learning "
         "rate or clip gradients (`global_clipnorm=1.0`).",
     )

@@ -34,6 +34,8 @@ def describe_overfitting(record: TrainingRecord) -> Finding | None:
         "Overfitting: the validation loss has risen since its best epoch while the "
         "training loss went on falling.",
         where="val_loss",
+        code="overfitting",
+        category="overfitting",
         confidence=0.8,
         evidence={
             "gap": round(float(gaps[-1]), 6),

@@ -47,6 +47,8 @@ def describe_update_ratios(record: TrainingRecord) -> Finding | None:
         "thousandth of their size is healthy."
         + (" The loss falls all the same." if learns else ""),
         where=worst,
+        code="long_updates",
+        category="learning rate",
         severity="info" if learns else "error",
         confidence=0.5 if learns else 0.8,
         evidence={

@@ -41,6 +41,8 @@ def class_order_findings(
                     f"{name} orders its classes otherwise than the targets: its unit "
                     f"{unit} stands for class {meant[unit]}.",
                     where=name,
+                    code="class_order",
+                    category="ensemble",
                     severity="error",
                     evidence={
                         "accuracy": round(float(before), 4),

@@ -105,6 +105,8 @@ def _logits_findings(predicted: np.ndarray, kind: str, guessed: str) -> list[Fin
     return [
         Finding(
             "Members seem to end in logits, which are averaged as they are.",
+            code="members_end_in_logits",
+            category="ensemble",
             evidence={"smallest": round(low, 3), "largest": round(high, 3)},
             advice="Pass `from_logits=True` to `Ensemble`.",
         )

@@ -33,6 +33,8 @@ def check_class_balance(subject: Subject) -> Verdict:
                     f"guessing it scores {guess:.1%}.",
                     output.name,
                     "warning",
+                    code="class_imbalance",
+                    category="data",
                     evidence={"ratio": round(ratio, 1), "limit": RATIO},
                     advice="Watch AUC or recall, pass class_weight to fit, or set "
                     "the last bias to the log of the priors.",

@@ -36,6 +36,8 @@ def check_duplicates(subject: Subject) -> Verdict:
                 "occur in training.",
                 "validation_data",
                 "error" if share > LEAK else "warning",
+                code="rows_in_both_sets",
+                category="data",
                 evidence={"rows": shared[:10]},
                 advice="Split before augmenting, and drop the shared rows.",
             )

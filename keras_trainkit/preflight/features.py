@@ -34,6 +34,8 @@ def check_features(subject: Subject) -> Verdict:
                     f"{name} holds {array.dtype}, not numbers.",
                     name,
                     "error",
+                    code="inputs_not_numbers",
+                    category="data",
                     advice="Convert it: x.astype('float32'), or StringLookup.",
                 )
             )
@@ -64,6 +66,8 @@ def _floats(name: str, array: np.ndarray, scaled: bool) -> list[Finding]:
                 f"{name} holds {bad} NaN or infinite values.",
                 name,
                 "error",
+                code="inputs_not_finite",
+                category="data",
                 evidence={"values": bad},
                 advice="Remove or fill them: np.nan_to_num(x).",
             )
@@ -85,6 +89,8 @@ def _constant(name: str, array: np.ndarray) -> list[Finding]:
             f"{len(constant)} of {features.shape[1]} features of {name} never change.",
             name,
             severity,
+            code="constant_features",
+            category="data",
             evidence={"features": constant[:10].tolist()},
             advice="Drop them, or look for a fault in the reading of the data.",
         )
@@ -101,6 +107,8 @@ def _scale(name: str, array: np.ndarray, scaled: bool) -> list[Finding]:
                 f"{array.max():.3g}.",
                 name,
                 "warning",
+                code="unscaled_inputs",
+                category="data",
                 evidence={"standard_deviation": round(spread, 3), "limit": LARGE},
                 advice="Divide by 255, or put keras.layers.Normalization first.",
             )
@@ -117,6 +125,8 @@ def _scale(name: str, array: np.ndarray, scaled: bool) -> list[Finding]:
                     f"The features of {name} differ {ratio:.0f}-fold in scale.",
                     name,
                     "warning",
+                    code="features_of_different_scale",
+                    category="data",
                     evidence={"ratio": round(ratio), "limit": APART},
                     advice="Standardise each: keras.layers.Normalization().adapt(x).",
                 )
@@ -139,6 +149,8 @@ def _integers(name: str, array: np.ndarray, scaled: bool, model: Any) -> list[Fi
                     f"embedding has rows 0 to {rows - 1}.",
                     tables[0].name,
                     "error",
+                    code="ids_outside_embedding",
+                    category="data",
                     advice="Raise input_dim, or map unknown ids to one row.",
                 )
             ]

@@ -42,6 +42,8 @@ def check_gradient(subject: Subject) -> Verdict:
             f"The gradient of {name} is wrong: {words}.",
             name,
             "error",
+            code="wrong_gradient",
+            category="numerical",
             evidence={"max_relative_error": check.max_relative_error},
             advice="print(tk.gradcheck(model, x, y)) shows every comparison.",
         )

@@ -93,6 +93,8 @@ def _compare(output: Output, loss: float, blind: float, best: float) -> list[Fin
                 f"The fresh model loses {loss:.4g}, a clueless guess {blind:.4g}.",
                 output.name,
                 "error" if wrong else "warning",
+                code="initial_loss_too_high",
+                category="initialisation",
                 evidence=evidence,
                 advice="Scale the inputs, or the initial weights of the last layer; "
                 "check the pairing of output and loss.",
@@ -104,6 +106,8 @@ def _compare(output: Output, loss: float, blind: float, best: float) -> list[Fin
                 f"The fresh model loses {loss:.4g}, less than guessing: {best:.4g}.",
                 output.name,
                 "warning",
+                code="initial_loss_too_low",
+                category="labels",
                 evidence=evidence,
                 advice="Fine if the model is trained already; if not, the targets "
                 "may leak into the inputs.",
@@ -116,6 +120,8 @@ def _compare(output: Output, loss: float, blind: float, best: float) -> list[Fin
                 "the first epochs only learn the mean.",
                 output.name,
                 "warning",
+                code="targets_off_center",
+                category="labels",
                 evidence=evidence,
                 advice="Standardise the targets, or set the last bias to their mean.",
             )
@@ -127,6 +133,8 @@ def _compare(output: Output, loss: float, blind: float, best: float) -> list[Fin
                 "first epochs only learn the shares.",
                 output.name,
                 "info",
+                code="class_shares_unset",
+                category="initialisation",
                 evidence=evidence,
                 advice="Set the last bias to the log of the priors.",
             )

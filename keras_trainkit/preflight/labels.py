@@ -35,6 +35,7 @@ def check_labels(subject: Subject) -> Verdict:
             findings.append(
                 _error(
                     output,
+                    "targets_not_finite",
                     "Some targets are NaN or infinite.",
                     "Remove those rows, or give them a sample_weight of zero.",
                 )
@@ -43,6 +44,7 @@ def check_labels(subject: Subject) -> Verdict:
             findings.append(
                 _error(
                     output,
+                    "targets_constant",
                     "All targets are the same: there is nothing to learn.",
                     "Check how the targets are read.",
                 )
@@ -58,8 +60,10 @@ def check_labels(subject: Subject) -> Verdict:
     return judged("labels", ", ".join(words), findings)
 
 
-def _error(output: Output, what: str, advice: str) -> Finding:
-    return Finding(f"{what}", output.name, "error", advice=advice)
+def _error(output: Output, code: str, what: str, advice: str) -> Finding:
+    return Finding(
+        what, output.name, "error", code=code, category="labels", advice=advice
+    )
 
 
 def _classes(output: Output) -> list[Finding]:
@@ -68,6 +72,7 @@ def _classes(output: Output) -> list[Finding]:
         return [
             _error(
                 output,
+                "targets_one_hot",
                 "The targets look one-hot, the loss expects class numbers.",
                 'Use loss="categorical_crossentropy", or y.argmax(-1).',
             )
@@ -76,6 +81,7 @@ def _classes(output: Output) -> list[Finding]:
         return [
             _error(
                 output,
+                "targets_not_whole",
                 "The targets are not whole numbers, the loss expects class numbers.",
                 'Use a regression loss such as "mse", or round the targets.',
             )
@@ -85,6 +91,7 @@ def _classes(output: Output) -> list[Finding]:
         return [
             _error(
                 output,
+                "classes_outside_units",
                 f"The classes run from {low} to {high}, the output has units 0 to "
                 f"{units - 1}.",
                 f"Give the last layer {high + 1} units, or number classes from 0.",
@@ -98,6 +105,8 @@ def _classes(output: Output) -> list[Finding]:
             f"{len(missing)} of {units} units stand for classes that never occur.",
             output.name,
             "warning",
+            code="units_without_class",
+            category="labels",
             evidence={"classes": missing[:10]},
             advice="Count the classes; one unit too many often means labels from 1.",
         )
@@ -110,6 +119,7 @@ def _one_hot(output: Output) -> list[Finding]:
         return [
             _error(
                 output,
+                "targets_not_one_hot",
                 f"The targets have shape {target.shape}, the loss expects one-hot "
                 f"rows of {units}.",
                 'Use loss="sparse_categorical_crossentropy" for class numbers.',
@@ -120,6 +130,7 @@ def _one_hot(output: Output) -> list[Finding]:
         return [
             _error(
                 output,
+                "targets_not_shares",
                 f"The target rows add up to {sums.min():.3g} ... {sums.max():.3g}, "
                 "not to 1.",
                 'Use one-hot rows, or "binary_crossentropy" for several labels a row.',
@@ -140,7 +151,14 @@ def _binary(output: Output) -> list[Finding]:
         advice = (
             'For several classes use softmax and "sparse_categorical_crossentropy".'
         )
-    return [_error(output, f"The targets run from {low:g} to {high:g}.", advice)]
+    return [
+        _error(
+            output,
+            "targets_outside_0_1",
+            f"The targets run from {low:g} to {high:g}.",
+            advice,
+        )
+    ]
 
 
 def _regression(output: Output) -> list[Finding]:
@@ -153,6 +171,8 @@ def _regression(output: Output) -> list[Finding]:
                 f"The targets are {center:.3g} with standard deviation {spread:.3g}.",
                 output.name,
                 "warning",
+                code="unscaled_targets",
+                category="labels",
                 evidence={"mean": center, "standard_deviation": spread},
                 advice="Standardise them: y = (y - y.mean()) / y.std().",
             )
@@ -171,6 +191,7 @@ def _shapes(output: Output) -> list[Finding]:
     return [
         _error(
             output,
+            "targets_broadcast",
             f"Targets of shape {target} are broadcast against outputs of shape "
             f"{predicted}.",
             "Give the last layer as many units as a target has values.",

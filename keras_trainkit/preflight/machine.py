@@ -58,6 +58,8 @@ def check_machine(subject: Subject) -> Verdict:
                 f"jit_compile {faster} is {ratio:.1f} times faster here.",
                 "",
                 "info",
+                code="slower_compilation",
+                category="machine",
                 evidence={"plain_seconds": plain, "xla_seconds": fused},
                 advice=f"model.compile(..., jit_compile={fused < plain}).",
             )

@@ -68,6 +68,8 @@ def check_memorizing(subject: Subject) -> Verdict:
                 f"{first:.4g} to {last:.4g} in {steps} steps, floor {floor:.3g}.",
                 "",
                 "warning" if slow else "error",
+                code="does_not_memorize",
+                category="capacity",
                 evidence={"first": first, "last": last, "steps": steps},
                 advice="Scale inputs and targets, or give it more seconds or units."
                 if slow

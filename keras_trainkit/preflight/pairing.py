@@ -38,6 +38,7 @@ def _entropy(output: Output) -> list[Finding]:
         return [
             _finding(
                 output,
+                "softmax_of_one_unit",
                 "A softmax over one unit always predicts 1, though Keras trains it "
                 "with a normal loss.",
                 'Use activation="sigmoid", or one unit a class.',
@@ -47,6 +48,7 @@ def _entropy(output: Output) -> list[Finding]:
         return [
             _finding(
                 output,
+                "activation_twice",
                 f"The loss expects logits, the layer already applies {activation}.",
                 "Drop the activation, or from_logits=True.",
             )
@@ -58,6 +60,7 @@ def _entropy(output: Output) -> list[Finding]:
         return [
             _finding(
                 output,
+                "output_not_probabilities",
                 "The loss expects probabilities, the output leaves 0 ... 1.",
                 "Pass from_logits=True to the loss, or add the activation.",
             )
@@ -66,6 +69,7 @@ def _entropy(output: Output) -> list[Finding]:
         return [
             _finding(
                 output,
+                "sigmoid_for_exclusive_classes",
                 "Independent sigmoids meet a loss for exclusive classes: Keras "
                 "trains it as softmax, the predictions do not add up to 1.",
                 'Use activation="softmax", or "binary_crossentropy".',
@@ -75,6 +79,7 @@ def _entropy(output: Output) -> list[Finding]:
         return [
             _finding(
                 output,
+                "softmax_for_independent_classes",
                 "Exclusive classes meet a loss for independent ones.",
                 'Use "categorical_crossentropy", or activation="sigmoid".',
                 "warning",
@@ -100,6 +105,7 @@ def _range(output: Output) -> list[Finding]:
         return [
             _finding(
                 output,
+                "targets_out_of_reach",
                 f"Targets from {low:.3g} to {high:.3g} are out of reach of "
                 f"{output.activation}.",
                 "Drop the last activation, or scale the targets.",
@@ -109,6 +115,7 @@ def _range(output: Output) -> list[Finding]:
         return [
             _finding(
                 output,
+                "relu_output",
                 "A ReLU output has no gradient where it predicts zero.",
                 'Use activation="softplus", or none.',
                 "warning",
@@ -118,6 +125,13 @@ def _range(output: Output) -> list[Finding]:
 
 
 def _finding(
-    output: Output, what: str, advice: str, severity: str = "error"
+    output: Output, code: str, what: str, advice: str, severity: str = "error"
 ) -> Finding:
-    return Finding(what, output.name, severity, advice=advice)
+    return Finding(
+        what,
+        output.name,
+        severity,
+        code=code,
+        category="loss or output",
+        advice=advice,
+    )

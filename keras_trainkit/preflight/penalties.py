@@ -25,6 +25,8 @@ def check_penalties(subject: Subject) -> Verdict:
                 f"The penalties do not raise the loss: {why}.",
                 "",
                 "error",
+                code="penalties_ignored",
+                category="regularisation",
                 advice="Add sum(self.losses) in your compute_loss.",
             )
         )
@@ -34,6 +36,8 @@ def check_penalties(subject: Subject) -> Verdict:
                 f"The penalties outweigh the data: {why}.",
                 "",
                 "warning",
+                code="penalties_outweigh_data",
+                category="regularisation",
                 advice="Lower the regularizer's factor.",
             )
         )

@@ -39,24 +39,43 @@ def check_reached(subject: Subject) -> Verdict:
     zero = [n for n, s in zip(problem.names, sizes, strict=True) if s == 0.0]
     infinite = [n for n, s in zip(problem.names, sizes, strict=True) if np.isinf(s)]
     findings = []
-    for names, what, advice, severity in (
+    for names, code, category, what, advice, severity in (
         (
             unconnected,
+            "weight_unreached",
+            "capacity",
             "is not connected to the loss",
             "Use the layer in call(), or remove what detaches it: stop_gradient, "
             "argmax, rounding, NumPy.",
             "error",
         ),
-        (infinite, "has an infinite gradient", "Look for log(0) or sqrt(0).", "error"),
+        (
+            infinite,
+            "infinite_gradient",
+            "numerical",
+            "has an infinite gradient",
+            "Look for log(0) or sqrt(0).",
+            "error",
+        ),
         (
             zero,
+            "zero_gradient",
+            "activation",
             "has a gradient of exactly zero",
             "Dead units, a weight that cancels, or all-zero inputs.",
             "warning",
         ),
     ):
         findings += [
-            Finding(f"{name} {what}.", name, severity, advice=advice) for name in names
+            Finding(
+                f"{name} {what}.",
+                name,
+                severity,
+                code=code,
+                category=category,
+                advice=advice,
+            )
+            for name in names
         ]
     frozen = [
         layer.name
@@ -71,6 +90,8 @@ def check_reached(subject: Subject) -> Verdict:
                 f"{len(frozen)} layers are frozen: {', '.join(frozen[:5])}.",
                 frozen[0],
                 "info",
+                code="frozen_layers",
+                category="capacity",
                 advice="Set layer.trainable = True and compile again to train them.",
             )
         )

@@ -43,6 +43,8 @@ def check_reported_loss(subject: Subject) -> Verdict:
                 f"The reported loss is not that of the predictions: {why}.",
                 "",
                 "error",
+                code="loss_contradicts_predictions",
+                category="loss or output",
                 evidence={"reported": reported, "recomputed": recomputed},
                 advice="Check the last activation against the loss: one softmax "
                 "unit, sigmoid for exclusive classes, or from_logits.",

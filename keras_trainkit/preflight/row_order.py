@@ -39,6 +39,8 @@ def check_row_order(subject: Subject) -> Verdict:
                     f"The rows are sorted by class: {why}.",
                     output.name,
                     "warning",
+                    code="rows_sorted_by_class",
+                    category="data",
                     evidence={"changes": changes, "expected": round(expected)},
                     advice=cure,
                 )

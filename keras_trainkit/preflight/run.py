@@ -11,7 +11,7 @@ from keras_trainkit.arguments import (
     check_integer,
     check_number,
 )
-from keras_trainkit.finding import Finding, Verdict, not_judged
+from keras_trainkit.finding import Finding, Verdict, gravest_first, not_judged
 from keras_trainkit.preflight.class_balance import check_class_balance
 from keras_trainkit.preflight.duplicates import check_duplicates
 from keras_trainkit.preflight.features import check_features
@@ -65,9 +65,9 @@ class Preflight:
     @property
     def findings(self) -> list[Finding]:
         """All findings, the gravest first."""
-        rank = {"error": 0, "warning": 1, "info": 2}
-        found = [finding for verdict in self.verdicts for finding in verdict.findings]
-        return sorted(found, key=lambda finding: rank[finding.severity])
+        return gravest_first(
+            finding for verdict in self.verdicts for finding in verdict.findings
+        )
 
     def __getitem__(self, check: str) -> Verdict:
         """Returns the verdict of one check by its name."""

@@ -76,6 +76,8 @@ def _judge(names: list[str], sizes: np.ndarray, what: str, way: str) -> list[Fin
                 f"The {what} of {place} are not finite.",
                 place,
                 "error",
+                code="signal_not_finite",
+                category="numerical",
                 advice="Scale the inputs; look for log(0) or a division by zero.",
             )
         ]
@@ -86,6 +88,8 @@ def _judge(names: list[str], sizes: np.ndarray, what: str, way: str) -> list[Fin
             f"The {what} of {name} are all zero.",
             name,
             "error",
+            code="signal_all_zero",
+            category="initialisation",
             advice="Dead from the start: check its initial weights and inputs.",
         )
         for name in silent[:3]
@@ -100,6 +104,8 @@ def _judge(names: list[str], sizes: np.ndarray, what: str, way: str) -> list[Fin
                 "layers.",
                 names[int(np.argmin(np.where(sizes > 0, sizes, np.inf)))],
                 "warning",
+                code="signal_vanishes_or_explodes",
+                category="initialisation",
                 evidence=dict(
                     zip(names[:12], np.round(sizes[:12], 6).tolist(), strict=True)
                 ),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_trainkit.arguments import received
-from keras_trainkit.finding import SEVERITIES, Finding
+from keras_trainkit.finding import Finding, gravest_first
 from keras_trainkit.report.figures.specification import Specification, number
 from keras_trainkit.report.theme import DARK, LIGHT, TEMPLATE
 
@@ -54,9 +54,7 @@ def compose(
         .render(
             title=title,
             tiles=tiles,
-            findings=sorted(
-                findings, key=lambda found: -SEVERITIES.index(found.severity)
-            ),
+            findings=gravest_first(findings),
             figures=figures,
             facts=_as_text(facts),
             live=live,

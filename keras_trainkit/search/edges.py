@@ -210,6 +210,8 @@ def _finding(
         return Finding(
             f"The best values of {hp.name} are the {_extreme(end)} offered.",
             where=hp.name,
+            code="scale_too_narrow",
+            category="search",
             severity="info",
             confidence=confidence,
             evidence={"values": list(hp.values), **evidence},
@@ -220,8 +222,14 @@ def _finding(
     return Finding(
         f"The best values of {hp.name} sit at the {end} end of its range{scale}.",
         where=hp.name,
+        code="range_too_narrow",
+        category="search",
         confidence=confidence,
-        evidence={"range": f"{hp.min_value:.3g} to {hp.max_value:.3g}", **evidence},
+        evidence={
+            "end": end,
+            "range": f"{hp.min_value:.3g} to {hp.max_value:.3g}",
+            **evidence,
+        },
         advice=f"Search on with a wider range: {low:.4g} to {high:.4g}.",
     )
 

@@ -102,7 +102,12 @@ def _crowded(
     for hp in present_space(oracle)[0]:
         for end, inner in ((LOWER, ZONE), (UPPER, 1 - ZONE)):
             for finding in findings:
-                if finding.where == hp.name and f"{end} end" in finding.message:
+                crowds = finding.code == "range_too_narrow"
+                if (
+                    crowds
+                    and finding.where == hp.name
+                    and finding.evidence["end"] == end
+                ):
                     outer = float(hp.min_value if end == LOWER else hp.max_value)
                     found.setdefault(hp.name, []).append((value_at(hp, inner), outer))
     return found

@@ -45,9 +45,11 @@ def test_a_check_lives_in_its_own_file_and_says_what_it_takes(name):
 
 
 def test_an_outcome_takes_the_status_of_its_gravest_finding():
-    error = Finding("wrong", severity="error", advice="mend it")
-    warning = Finding("odd", severity="warning")
-    info = Finding("so it is", severity="info")
+    error = Finding(
+        "wrong", severity="error", advice="mend it", code="wrong", category="data"
+    )
+    warning = Finding("odd", code="odd", category="data")
+    info = Finding("so it is", severity="info", code="so", category="data")
     assert judged("labels", "fine").status == "pass"
     assert judged("labels", "fine", [info]).status == "pass"
     assert judged("labels", "fine", [info, warning]).status == "warn"

@@ -56,7 +56,14 @@ def test_page_names_no_address_to_fetch(name, tmp_path):
 
 
 def test_page_escapes_every_name(tmp_path):
-    finding = Finding(HOSTILE, HOSTILE, evidence={HOSTILE: HOSTILE}, advice=HOSTILE)
+    finding = Finding(
+        HOSTILE,
+        HOSTILE,
+        evidence={HOSTILE: HOSTILE},
+        advice=HOSTILE,
+        code="odd",
+        category="data",
+    )
     page = page_of(hostile_record(), tmp_path, findings=[finding], title=HOSTILE)
     ours = page.replace(plotly_script().decode(), "")
     assert HOSTILE not in ours
@@ -76,11 +83,16 @@ def test_page_says_whether_training_goes_on(tmp_path):
 
 def test_page_shows_findings_gravest_first(tmp_path):
     findings = [
-        Finding("Mild.", severity="info"),
+        Finding("Mild.", severity="info", code="mild", category="data"),
         Finding(
-            "Grave.", severity="error", evidence={"loss": 8.123456}, confidence=0.5
+            "Grave.",
+            severity="error",
+            evidence={"loss": 8.123456},
+            confidence=0.5,
+            code="grave",
+            category="data",
         ),
-        Finding("Odd.", severity="warning", advice="Do this."),
+        Finding("Odd.", advice="Do this.", code="odd", category="data"),
     ]
     page = page_of(empty_record(), tmp_path, findings=findings)
     assert page.index("Grave.") < page.index("Odd.") < page.index("Mild.")

@@ -48,7 +48,14 @@ def test_search_page_is_whole_and_fetches_nothing(name, tmp_path):
 @pytest.mark.parametrize("name", SEARCHES)
 def test_browser_draws_every_figure_of_a_search(name, tmp_path):
     make, figures = SEARCHES[name]
-    finding = Finding(HOSTILE, HOSTILE, evidence={HOSTILE: HOSTILE}, advice=HOSTILE)
+    finding = Finding(
+        HOSTILE,
+        HOSTILE,
+        evidence={HOSTILE: HOSTILE},
+        advice=HOSTILE,
+        code="odd",
+        category="search",
+    )
     page = write_search(make(), tmp_path / "search.html", findings=[finding])
     drawn, said = open_in_browser(page, tmp_path / "profile")
     assert said == []
@@ -67,7 +74,14 @@ def test_browser_draws_five_hundred_trials(tmp_path):
 
 
 def test_search_page_escapes_every_name(tmp_path):
-    finding = Finding(HOSTILE, HOSTILE, evidence={HOSTILE: HOSTILE}, advice=HOSTILE)
+    finding = Finding(
+        HOSTILE,
+        HOSTILE,
+        evidence={HOSTILE: HOSTILE},
+        advice=HOSTILE,
+        code="odd",
+        category="search",
+    )
     page = page_of(hostile_search(), tmp_path, findings=[finding], title=HOSTILE)
     assert HOSTILE not in page
     assert "<img src=x" not in page
@@ -97,7 +111,13 @@ def test_search_page_ranks_by_the_direction_asked_for(tmp_path):
 
 
 def test_search_page_shows_warnings_on_top(tmp_path):
-    warning = Finding("Too narrow.", where="learning_rate", advice="Widen it.")
+    warning = Finding(
+        "Too narrow.",
+        where="learning_rate",
+        advice="Widen it.",
+        code="range_too_narrow",
+        category="search",
+    )
     page = page_of(search(), tmp_path, findings=[warning])
     assert page.index("Too narrow.") < page.index("All hyperparameters at once")
     assert "Widen it." in page
