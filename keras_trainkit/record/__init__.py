@@ -6,5 +6,6 @@ from keras_trainkit.record.training_record import (
     Series,
     TrainingRecord,
 )
+from keras_trainkit.record.vocabulary import Band, Measure, register
 
-__all__ = ["Block", "Image", "Series", "TrainingRecord"]
+__all__ = ["Band", "Block", "Image", "Measure", "Series", "TrainingRecord", "register"]

@@ -5,12 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from keras_trainkit.record.training_record import (
-    EPOCH_MEASURES,
-    STEP_MEASURES,
-    Series,
-    TrainingRecord,
-)
+from keras_trainkit.record import vocabulary
+from keras_trainkit.record.training_record import Series, TrainingRecord
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -92,19 +88,9 @@ class Readings:
         `val_` and `train_…_eval` readings belong to the metric they measure.
         """
         names: dict[str, None] = {}
-        for measure in self._by_measure:
-            if measure in STEP_MEASURES or measure in EPOCH_MEASURES:
-                continue
-            if self._by_measure[measure][0].layer:
-                continue
-            name = measure
-            if name.startswith("val_"):
-                name = name.removeprefix("val_")
-            elif name.startswith("train_") and name.endswith("_eval"):
-                name = name.removeprefix("train_").removesuffix("_eval")
-            elif name.removeprefix("epoch_") in STEP_MEASURES:
-                name = name.removeprefix("epoch_")
-            names[name] = None
+        for measure, chosen in self._by_measure.items():
+            if not vocabulary.is_registered(measure) and not chosen[0].layer:
+                names[vocabulary.metric_named(measure)] = None
         names.pop("learning_rate", None)  # it has a figure of its own
         return tuple(sorted(names, key=lambda name: name != "loss"))
 
@@ -117,7 +103,7 @@ class Readings:
         """
         for name, evaluated in (
             (f"train_{metric}_eval", True),
-            (f"epoch_{metric}" if metric in STEP_MEASURES else metric, False),
+            (vocabulary.recorded_name(metric), False),
         ):
             if name in self._by_measure:
                 return Series(name), evaluated

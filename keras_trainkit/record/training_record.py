@@ -14,36 +14,10 @@ import numpy as np
 
 from keras_trainkit.arguments import received
 from keras_trainkit.record.record_file import RecordFile
+from keras_trainkit.record.vocabulary import registered
 
 if TYPE_CHECKING:
     import pandas
-
-# Measured at single steps; an epoch metric of the same name gets "epoch_" before it.
-STEP_MEASURES = (
-    "loss",
-    "learning_rate",
-    "weight_norm",
-    "gradient_norm",
-    "update_norm",
-    "update_ratio",
-    "activation_mean",
-    "activation_std",
-    "zero_fraction",
-    "saturated_fraction",
-    "activation_gradient_mean",
-    "activation_gradient_std",
-    "nonfinite_count",
-)
-# Measured once an epoch.
-EPOCH_MEASURES = (
-    "activation_gradient_histogram",
-    "activation_histogram",
-    "dead_fraction",
-    "filter_smoothness",
-    "overfitting_gap",
-    "overfitting_gap_smoothed",
-    "overfitting_gap_trend",
-)
 
 
 class Series(NamedTuple):
@@ -297,7 +271,7 @@ class TrainingRecord:
         """
         import pandas
 
-        known = set(self.measures) | {*STEP_MEASURES, *EPOCH_MEASURES}
+        known = {*self.measures, *(known.name for known in registered())}
         if measure is not None and measure not in known:
             raise ValueError(
                 f"`measure` must be one of {sorted(known)}. "

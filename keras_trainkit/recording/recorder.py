@@ -13,7 +13,8 @@ import tensorflow as tf
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.layers import measured_layers
 from keras_trainkit.measures import HISTOGRAM_EDGES
-from keras_trainkit.record.training_record import STEP_MEASURES, TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
+from keras_trainkit.record.vocabulary import recorded_name
 from keras_trainkit.recording.function import MeasuredFunction
 from keras_trainkit.recording.merging import merge_replicas
 from keras_trainkit.recording.request import Request
@@ -104,8 +105,7 @@ class Recorder:
         place: dict[str, Any] = {"step": max(self.steps - 1, 0), "epoch": epoch}
         for name, value in (logs or {}).items():
             if np.ndim(value) == 0:
-                name = f"epoch_{name}" if name in STEP_MEASURES else name
-                record.add(name, float(value), **place)
+                record.add(recorded_name(name), float(value), **place)
         step = self._measured_step()
         if step is not None:
             _add_dead_fractions(record, step, place)

@@ -6,21 +6,10 @@ import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.training_record import Series
-from keras_trainkit.report.figures.ratios import BAND, distance
-from keras_trainkit.report.figures.specification import number
+from keras_trainkit.record.vocabulary import Measure, measure_named, registered
 
-_COLUMNS = {
-    "update_ratio": "Update ratio",
-    "gradient_norm": "Gradient norm",
-    "weight_norm": "Weight norm",
-    "activation_mean": "Activation mean",
-    "activation_std": "Activation deviation",
-    "activation_gradient_std": "Gradient deviation",
-    "zero_fraction": "Zero",
-    "saturated_fraction": "Saturated",
-    "dead_fraction": "Dead",
-}
-_FRACTIONS = ("zero_fraction", "saturated_fraction", "dead_fraction")
+# Measured of layers and variables, but no column here.
+_LEFT_OUT = ("update_norm", "activation_gradient_mean", "filter_smoothness")
 
 
 class Cell(NamedTuple):
@@ -48,11 +37,12 @@ class Table(NamedTuple):
 
 def tabulate(readings: Readings) -> Table:
     """Returns the table; without rows if nothing was recorded of any layer."""
-    recorded: dict[str, dict[str, list[Series]]] = {
-        measure: {} for measure in _COLUMNS if readings.select(measure)
+    measures = _columns(readings)
+    recorded: dict[Measure, dict[str, list[Series]]] = {
+        measure: {} for measure in measures
     }
     for measure, of_layer in recorded.items():
-        for series in readings.select(measure):
+        for series in readings.select(measure.name):
             of_layer.setdefault(series.layer, []).append(series)
     rows = []
     for place, layer in enumerate(readings.layers):
@@ -64,11 +54,27 @@ def tabulate(readings: Readings) -> Table:
             cells = [_cell(measure, value) for measure, value in values.items()]
             rows.append((_badness(values), Row(layer, place, cells)))
     rows.sort(key=lambda item: -item[0])
-    columns = [_COLUMNS[measure] for measure in recorded]
+    columns = [measure.words for measure in measures]
     return Table(columns, [row for _, row in rows])
 
 
-def _worst(readings: Readings, measure: str, chosen: list[Series]) -> float | None:
+def _columns(readings: Readings) -> list[Measure]:
+    """All that is measured of layers and variables: ours in the known order first."""
+    places = {measure.name: place for place, measure in enumerate(registered())}
+    names = sorted(
+        readings.record.measures, key=lambda name: places.get(name, len(places))
+    )
+    measures = [measure_named(name) for name in names]
+    return [
+        measure
+        for measure in measures
+        if measure.of in ("layer", "variable")
+        and not measure.bins
+        and measure.name not in _LEFT_OUT
+    ]
+
+
+def _worst(readings: Readings, measure: Measure, chosen: list[Series]) -> float | None:
     """One number for all variables of a layer: what is worst among them."""
     values = [readings.latest(series) for series in chosen]
     if not values:
@@ -76,26 +82,27 @@ def _worst(readings: Readings, measure: str, chosen: list[Series]) -> float | No
     bad = [value for value in values if not np.isfinite(value)]
     if bad:
         return bad[0]
-    return max(values, key=distance) if measure == "update_ratio" else max(values)
+    return max(values, key=measure.badness if measure.healthy else float)
 
 
-def _cell(measure: str, value: float | None) -> Cell:
+def _cell(measure: Measure, value: float | None) -> Cell:
     if value is None:
         return Cell("", None)
     if not np.isfinite(value):
-        return Cell(number(value), None, "bad")
-    if measure in _FRACTIONS:
-        many = measure == "dead_fraction" and value >= 0.5
-        return Cell(f"{value:.0%}", value, "warning" if many else "")
-    outside = measure == "update_ratio" and not BAND[0] <= value <= BAND[1]
-    return Cell(number(value), value, "warning" if outside else "")
+        return Cell(measure.written(value), None, "bad")
+    healthy = measure.healthy is None or measure.healthy.holds(value)
+    return Cell(measure.written(value), value, "" if healthy else "warning")
 
 
-def _badness(values: dict[str, float | None]) -> float:
+def _badness(values: dict[Measure, float | None]) -> float:
     """Not finite before dead before an update ratio far from 1/1000."""
     known = [value for value in values.values() if value is not None]
     if not all(np.isfinite(known)):
         return np.inf
-    ratio = values.get("update_ratio")
-    dead = values.get("dead_fraction") or 0.0
-    return 4.0 * dead + (min(distance(ratio), 8.0) if ratio is not None else 0.0)
+    total = 0.0
+    for measure, value in values.items():
+        if measure.healthy is None or value is None:
+            continue
+        weight = 4.0 if measure.unit == "fraction" else 1.0
+        total += weight * min(measure.badness(value), 8.0)
+    return total

@@ -1,19 +1,14 @@
 """The few numbers on top of the page."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.vocabulary import measure_named
 from keras_trainkit.report.figures.lines import label
-from keras_trainkit.report.figures.ratios import BAND, distance
 from keras_trainkit.report.figures.specification import number
-
-# From this share of a layer's units on a tile warns; what is wrong and what to do
-# about it is for a diagnosis to say.
-_MANY_DEAD = 0.5
 
 
 class Tile(NamedTuple):
@@ -127,16 +122,18 @@ def _gap(readings: Readings) -> list[Tile]:
 
 
 def _worst_ratio(readings: Readings) -> list[Tile]:
-    worst = _worst(readings, "update_ratio", distance)
+    worst = _worst(readings, "update_ratio")
     if worst is None:
         return []
     value = readings.latest(worst)
+    band = measure_named("update_ratio").healthy
+    assert band is not None
     if not np.isfinite(value):
         state, words = "bad", "not finite"
-    elif BAND[0] <= value <= BAND[1]:
+    elif band.holds(value):
         state, words = "good", "within 1e-4 to 1e-2"
     else:
-        low = value < BAND[0]
+        low = value < band.low
         state, words = "warning", "below 1e-4" if low else "above 1e-2"
     return [
         Tile("Worst update ratio", number(value), f"{label(worst)}, {words}", state)
@@ -144,24 +141,25 @@ def _worst_ratio(readings: Readings) -> list[Tile]:
 
 
 def _most_dead(readings: Readings) -> list[Tile]:
-    worst = _worst(readings, "dead_fraction", float)
+    worst = _worst(readings, "dead_fraction")
     if worst is None:
         return []
     value = readings.latest(worst)
-    state = "warning" if not value < _MANY_DEAD else ""
+    band = measure_named("dead_fraction").healthy
+    state = "" if band is not None and band.holds(value) else "warning"
     note = "in any layer" if value == 0 else worst.layer
     text = f"{value:.0%}" if np.isfinite(value) else number(value)
     return [Tile("Most dead units", text, note, state)]
 
 
-def _worst(
-    readings: Readings, measure: str, badness: Callable[[float], float]
-) -> Series | None:
+def _worst(readings: Readings, name: str) -> Series | None:
+    measure = measure_named(name)
+
     def rank(series: Series) -> float:
         value = readings.latest(series)
-        return badness(value) if np.isfinite(value) else np.inf
+        return measure.badness(value) if np.isfinite(value) else np.inf
 
-    return max(readings.select(measure), key=rank, default=None)
+    return max(readings.select(name), key=rank, default=None)
 
 
 def _finiteness(readings: Readings) -> list[Tile]:

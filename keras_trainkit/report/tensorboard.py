@@ -12,8 +12,8 @@ import numpy as np
 
 from keras_trainkit.arguments import received
 from keras_trainkit.record.training_record import Series, TrainingRecord
+from keras_trainkit.record.vocabulary import measure_named
 
-_HISTOGRAMS = ("activation_histogram", "activation_gradient_histogram")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -61,8 +61,9 @@ class TensorBoardExport:
             item for series in record.series if (item := self._new(record, series))
         ]
         now = time.time()
-        histograms = [item for item in fresh if item[0].measure in _HISTOGRAMS]
-        scalars = [item for item in fresh if item[0].measure not in _HISTOGRAMS]
+        binned = {name for name in record.measures if measure_named(name).bins}
+        histograms = [item for item in fresh if item[0].measure in binned]
+        scalars = [item for item in fresh if item[0].measure not in binned]
         for event in (*_scalar_events(scalars), *_histogram_events(histograms)):
             self._add(event, now)
         images = record.images()

@@ -11,7 +11,8 @@ from typing import Any
 
 import keras
 
-from keras_trainkit.record.training_record import STEP_MEASURES, TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
+from keras_trainkit.record.vocabulary import logged_name, recorded_name
 
 _FILE = "record.sqlite"
 
@@ -44,7 +45,7 @@ class TrialRecord:
         """Stores the metrics of an epoch at once."""
         for name, value in logs.items():
             self._record.add(
-                f"epoch_{name}" if name in STEP_MEASURES else name,
+                recorded_name(name),
                 value,
                 step=step,
                 epoch=epoch,
@@ -77,7 +78,7 @@ def read_trial_record(
     while True:
         variable = _variable(len(executions))
         metrics = {
-            _metric(series.measure): record.values(*series)[2].tolist()
+            logged_name(series.measure): record.values(*series)[2].tolist()
             for series in record.series
             if series.variable == variable
         }
@@ -90,8 +91,3 @@ def read_trial_record(
 def _variable(execution: int) -> str:
     # The first bears no name, as the metrics of any other run.
     return "" if execution == 0 else f"execution {execution + 1}"
-
-
-def _metric(measure: str) -> str:
-    bare = measure.removeprefix("epoch_")
-    return bare if bare in STEP_MEASURES else measure

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.vocabulary import measure_named
 from keras_trainkit.report.figures.specification import (
     Choice,
     Specification,
@@ -14,10 +15,6 @@ from keras_trainkit.report.figures.specification import (
     integers,
 )
 
-_MEASURES = {
-    "activation_histogram": "Activations",
-    "activation_gradient_histogram": "Gradients",
-}
 _EPOCHS = 60
 
 
@@ -30,14 +27,19 @@ def edges(series: Series) -> tuple[float, float]:
 def draw(readings: Readings) -> Specification | None:
     """Draws one heat map a layer and tensor, chosen by the reader."""
     by_place: dict[tuple[str, str], list[Series]] = {}
-    for measure in _MEASURES:
-        for series in readings.select(measure):
-            by_place.setdefault((measure, series.layer), []).append(series)
+    for name in readings.record.measures:
+        if measure_named(name).bins:
+            for series in readings.select(name):
+                by_place.setdefault((name, series.layer), []).append(series)
     if not by_place:
         return None
     options = [
-        _option(readings, f"{_MEASURES[measure]} of {layer}", sorted(chosen, key=edges))
-        for (measure, layer), chosen in by_place.items()
+        _option(
+            readings,
+            f"{measure_named(name).words} of {layer}",
+            sorted(chosen, key=edges),
+        )
+        for (name, layer), chosen in by_place.items()
     ]
     trace = {
         "type": "heatmap",

@@ -1,12 +1,13 @@
 """Many series in one figure: the worst shown, the rest on demand."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.vocabulary import Measure
 from keras_trainkit.report.decimation import POINTS, decimate, smooth
 from keras_trainkit.report.figures.specification import (
     LONGEST,
@@ -41,25 +42,25 @@ class Lines(NamedTuple):
 def layer_lines(
     readings: Readings,
     chosen: Iterable[Series],
-    badness: Callable[[float], float],
-    logarithmic: bool = False,
+    measure: Measure,
 ) -> Lines:
     """Draws one line a series, the worst first.
 
     Args:
         readings: The record.
         chosen: The series to draw.
-        badness: From the latest value of a series to its rank: the largest is drawn
-            first. NaN and infinity come before all numbers.
-        logarithmic: Whether zero and negative readings cannot be drawn.
+        measure: What they are: it ranks the latest value of each, NaN and infinity
+            before all numbers, and says whether the axis is logarithmic, where zero
+            and negative readings cannot be drawn.
 
     Returns:
         The traces. A long series that is shown has a pale line of all readings and a
-        strong one, its running mean (of the logarithms, if `logarithmic`). Readings
-        that no line can show (NaN, infinity, zero on a logarithmic axis) follow as
-        crosses where they begin.
+        strong one, its running mean (of the logarithms, on a logarithmic axis).
+        Readings that no line can show (NaN, infinity, zero on a logarithmic axis)
+        follow as crosses where they begin.
     """
-    ranked = sorted(chosen, key=lambda series: -_rank(readings.latest(series), badness))
+    ranked = sorted(chosen, key=lambda series: -_rank(readings.latest(series), measure))
+    logarithmic = measure.logarithmic
     traces: list[dict[str, Any]] = []
     rest: list[int] = []
     crosses: list[tuple[int, float, str]] = []
@@ -98,8 +99,8 @@ def marks(name: str, steps: np.ndarray, values: np.ndarray) -> list[dict[str, An
     return [_cross_trace(crosses)] if crosses else []
 
 
-def _rank(value: float, badness: Callable[[float], float]) -> float:
-    return badness(value) if np.isfinite(value) else np.inf
+def _rank(value: float, measure: Measure) -> float:
+    return measure.badness(value) if np.isfinite(value) else np.inf
 
 
 def _line(

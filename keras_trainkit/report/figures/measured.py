@@ -1,9 +1,10 @@
 """A figure whose reader chooses one of several measures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.vocabulary import measure_named
 from keras_trainkit.report.figures.lines import layer_lines
 from keras_trainkit.report.figures.specification import (
     Choice,
@@ -14,36 +15,35 @@ from keras_trainkit.report.figures.specification import (
 
 def draw_measures(
     readings: Readings,
-    measures: Mapping[str, str],
-    badness: Callable[[float], float],
-    logarithmic: bool = False,
+    measures: Sequence[str],
     **about: Any,
 ) -> Specification | None:
     """Draws the lines of the first measure recorded, the others by choice.
 
     Args:
         readings: The record.
-        measures: What the reader chooses, by the name of the measure.
-        badness: See `layer_lines`.
-        logarithmic: Whether the values need a logarithmic axis.
+        measures: Names of what the reader chooses from.
         **about: Name, title, caption, layout of the specification.
     """
     traces: list[dict[str, Any]] = []
     rest: list[int] = []
     options: list[dict[str, Any]] = []
-    for measure, words in measures.items():
-        chosen = readings.select(measure)
+    for name in measures:
+        chosen = readings.select(name)
         if not chosen:
             continue
-        more, demanded, low, high = layer_lines(readings, chosen, badness, logarithmic)
+        measure = measure_named(name)
+        more, demanded, low, high = layer_lines(readings, chosen, measure)
         if options:
             for trace in more:
                 trace["visible"] = False
         start = len(traces)
         rest += [start + index for index in demanded]
         traces += more
-        options.append({"label": words, "traces": list(range(start, len(traces)))})
-        if logarithmic:
+        options.append(
+            {"label": measure.words, "traces": list(range(start, len(traces)))}
+        )
+        if measure.logarithmic:
             changes = {f"yaxis.{key}": to for key, to in decades(low, high).items()}
             options[-1]["layout"] = changes
     if not options:

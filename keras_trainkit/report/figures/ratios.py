@@ -5,16 +5,11 @@ from typing import Any
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
+from keras_trainkit.record.vocabulary import Band, measure_named
 from keras_trainkit.report.figures.lines import Lines, layer_lines
 from keras_trainkit.report.figures.specification import Specification, decades
 
-HEALTHY = 1e-3
-BAND = (1e-4, 1e-2)
-
-
-def distance(ratio: float) -> float:
-    """How far an update ratio is from 1e-3, in decades; infinite for 0."""
-    return abs(float(np.log10(ratio / HEALTHY))) if ratio > 0 else np.inf
+_MEASURE = measure_named("update_ratio")
 
 
 def draw(readings: Readings) -> Specification | None:
@@ -22,7 +17,9 @@ def draw(readings: Readings) -> Specification | None:
     chosen = readings.select("update_ratio")
     if not chosen:
         return None
-    lines = layer_lines(readings, chosen, distance, logarithmic=True)
+    assert _MEASURE.healthy is not None
+    band = _MEASURE.healthy
+    lines = layer_lines(readings, chosen, _MEASURE)
     return Specification(
         name="update-ratios",
         title="Update ratios",
@@ -35,39 +32,39 @@ def draw(readings: Readings) -> Specification | None:
             "xaxis": {"title": {"text": "Step"}, "rangemode": "nonnegative"},
             "yaxis": {
                 "title": {"text": "Update ratio"},
-                "range": _range(lines),
-                **decades(BAND[0], max(BAND[1], lines.high)),
+                "range": _range(lines, band),
+                **decades(band.low, max(band.high, lines.high)),
             },
-            "shapes": _band(),
+            "shapes": _shapes(band),
         },
         rest=lines.rest,
         wide=True,
     )
 
 
-def _band() -> list[dict[str, Any]]:
+def _shapes(band: Band) -> list[dict[str, Any]]:
     across = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
     return [
         {
             **across,
             "type": "rect",
-            "y0": BAND[0],
-            "y1": BAND[1],
+            "y0": band.low,
+            "y1": band.high,
             "fillcolor": "@good_faint",
             "line": {"width": 0},
         },
         {
             **across,
             "type": "line",
-            "y0": HEALTHY,
-            "y1": HEALTHY,
+            "y0": band.aim,
+            "y1": band.aim,
             "line": {"width": 2, "color": "@good"},
         },
     ]
 
 
-def _range(lines: Lines) -> list[float]:
+def _range(lines: Lines, band: Band) -> list[float]:
     """The band and all readings above 1e-8: less is as good as no update."""
-    low = min(BAND[0], max(lines.low, 1e-8))
-    high = max(BAND[1], lines.high)
+    low = min(band.low, max(lines.low, 1e-8))
+    high = max(band.high, lines.high)
     return [float(np.log10(low)) - 0.2, float(np.log10(high)) + 0.2]

@@ -4,11 +4,7 @@ from keras_trainkit.record.readings import Readings
 from keras_trainkit.report.figures.measured import draw_measures
 from keras_trainkit.report.figures.specification import Specification
 
-_MEASURES = {
-    "dead_fraction": "Dead units",
-    "zero_fraction": "Activations at zero",
-    "saturated_fraction": "Activations at their bounds",
-}
+_MEASURES = ("dead_fraction", "zero_fraction", "saturated_fraction")
 
 
 def draw(readings: Readings) -> Specification | None:
@@ -16,7 +12,6 @@ def draw(readings: Readings) -> Specification | None:
     return draw_measures(
         readings,
         _MEASURES,
-        badness=float,
         name="silent-units",
         title="Dead, silent and saturated units",
         caption="Zeros are normal: a sparse ReLU layer has half to three quarters of "
