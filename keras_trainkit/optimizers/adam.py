@@ -64,6 +64,7 @@ class Adam(UpdateRule):
         self.beta_1 = check_hyperparameter("beta_1", beta_1, 0, 1, open_maximum=True)
         self.beta_2 = check_hyperparameter("beta_2", beta_2, 0, 1, open_maximum=True)
         self.epsilon = check_hyperparameter("epsilon", epsilon, 0, open_minimum=True)
+        self._products: dict[str, Any] = {}
 
     def build(self, variables: list[Any]) -> None:
         """Makes the state, and the running product of a beta that varies."""
