@@ -310,7 +310,7 @@ def _claimed(evaluator: Evaluator, gradient: Any) -> tuple[np.ndarray, float]:
         names = [
             name
             for tensor, name in enumerate(evaluator.problem.names)
-            if not np.all(np.isfinite(automatic[:, evaluator.places(tensor)]))
+            if not np.all(np.isfinite(automatic[:, evaluator.packing.places(tensor)]))
         ]
         raise ValueError(
             "the gradient must be finite where it is checked. "

@@ -15,7 +15,9 @@ from keras_trainkit.gradcheck.fingerprint import (
     fingerprint,
     has_hidden_branches,
 )
-from keras_trainkit.problems.problem import Problem, inlined_functions
+from keras_trainkit.problems.gradient import terms_and_gradients
+from keras_trainkit.problems.packing import Packing
+from keras_trainkit.problems.problem import Problem
 
 ONES = 0  # the row of the bank of directions that holds a one at every place
 CHUNK = 2048  # evaluations a call: enough to hide its cost, few enough to report
@@ -73,13 +75,10 @@ class Evaluator:
     ) -> None:
         self.problem = problem
         self.progress = progress
-        self.shapes = [np.shape(value) for value in problem.values]
-        self.sizes = [int(np.prod(shape)) for shape in self.shapes]
-        self.offsets = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
-        self.total = int(self.offsets[-1])
-        self.flat = np.concatenate(
-            [np.asarray(value, np.float64).ravel() for value in problem.values]
-        )
+        self.packing = Packing(map(np.shape, problem.values), problem.kinds)
+        self.shapes, self.sizes = self.packing.shapes, self.packing.sizes
+        self.offsets, self.total = self.packing.offsets, self.packing.total
+        self.flat = self.packing.pack(problem.values)
         random = np.random.default_rng(seed)
         signs = random.choice([-1.0, 1.0], (directions, self.total))
         sizes = random.uniform(0.5, 1.5, (directions, self.total))
@@ -132,16 +131,6 @@ class Evaluator:
         """Puts double-precision twins in place of the traced functions."""
         self._value, self._gradient, self._lifted = value, gradient, True
         vars(self).pop("_mapped", None)
-
-    def split(self, flat: Any) -> list[Any]:
-        """Cuts a flat float64 tensor into the problem's tensors."""
-        parts = tf.split(flat, self.sizes)
-        return [
-            tf.cast(tf.reshape(part, shape), kind)
-            for part, shape, kind in zip(
-                parts, self.shapes, self.problem.kinds, strict=True
-            )
-        ]
 
     def value(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the terms and the branch marks at the point itself."""
@@ -237,17 +226,9 @@ class Evaluator:
             slopes[one] = gradient[:, places] @ direction
         return slopes
 
-    def places(self, tensor: int) -> slice:
-        """Returns where a tensor lies in the concatenation."""
-        return slice(int(self.offsets[tensor]), int(self.offsets[tensor + 1]))
-
-    def tensor_of(self, place: int) -> int:
-        """Returns which tensor a place of the concatenation belongs to."""
-        return int(np.searchsorted(self.offsets, place, side="right") - 1)
-
     def _terms_and_marks(self, flat: Any) -> tuple[Any, Any]:
         graph = tf.compat.v1.get_default_graph()
-        terms = tf.stack(self.problem.terms(self.split(flat)))
+        terms = tf.stack(self.problem.terms(self.packing.split(flat)))
         operations = branch_operations(graph)
         self.branches = [operation.name for operation in operations]
         self.hidden_branches = has_hidden_branches(graph)
@@ -270,30 +251,10 @@ class Evaluator:
         )
 
     def _backward(self, flat: Any) -> Any:
-        parts = self.split(flat)
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(parts)
-            terms = self.problem.terms(parts)
-        rows = []
-        self.connected = []
-        for term in terms:
-            with inlined_functions():
-                found = tape.gradient(term, parts)
-            self.connected.append([part is not None for part in found])
-            rows.append(
-                tf.concat(
-                    [
-                        tf.zeros([size], tf.float64)
-                        if part is None
-                        else tf.reshape(
-                            tf.cast(tf.convert_to_tensor(part), tf.float64), [-1]
-                        )
-                        for part, size in zip(found, self.sizes, strict=True)
-                    ],
-                    axis=0,
-                )
-            )
-        return tf.stack(rows)
+        parts = self.packing.split(flat)
+        _, found = terms_and_gradients(self.problem.terms, parts)
+        self.connected = [[part is not None for part in row] for row in found]
+        return tf.stack([self.packing.join(row) for row in found])
 
 
 def _trace(function: Callable[..., Any], *signature: Any) -> Any:

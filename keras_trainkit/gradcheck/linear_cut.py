@@ -157,7 +157,7 @@ def linear_cuts(evaluator: Evaluator, wanted: list[int]) -> dict[int, LinearCut]
     parts: list[Any] = []
 
     def traced(flat: Any) -> Any:
-        parts.extend(evaluator.split(flat))
+        parts.extend(evaluator.packing.split(flat))
         return tf.stack(evaluator.problem.terms(parts))
 
     # The public way to feed a tensor inside a traced graph.

@@ -59,7 +59,9 @@ def _regularization_notes(comparison: Comparison) -> list[str]:
             f"loss: data {data:.4g}, total {total:.4g}"
         )
     for tensor, name in enumerate(evaluator.problem.names):
-        parts = np.linalg.norm(comparison.gradient[:, evaluator.places(tensor)], axis=1)
+        parts = np.linalg.norm(
+            comparison.gradient[:, evaluator.packing.places(tensor)], axis=1
+        )
         if parts[1] > 10 * parts[0]:
             notes.append(
                 f"regularization dominates the gradient of {name}: {parts[1]:.2e} "

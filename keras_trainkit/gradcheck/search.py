@@ -62,7 +62,7 @@ def _failing_tensors(
     whole = (jobs.end - jobs.start == evaluator.total) & (len(evaluator.sizes) > 1)
     wrong = measured.verdict == "FAIL"
     for row in np.flatnonzero(wrong.any(axis=1) & ~whole):
-        tensor = evaluator.tensor_of(jobs.start[row])
+        tensor = evaluator.packing.tensor_of(jobs.start[row])
         term = int(np.flatnonzero(wrong[row])[0])
         failing[tensor] = min(failing.get(tensor, term), term)
     if wrong[whole].any() and not failing:

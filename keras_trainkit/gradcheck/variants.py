@@ -9,7 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.gradcheck.evaluator import Evaluator
-from keras_trainkit.problems.problem import Problem, inlined_functions
+from keras_trainkit.optimizers.adam import Adam
+from keras_trainkit.optimizers.stepper import Stepper
+from keras_trainkit.problems.gradient import terms_and_gradients
+from keras_trainkit.problems.problem import Problem
 
 
 def second_order(problem: Problem, seed: int) -> Problem:
@@ -26,19 +29,12 @@ def second_order(problem: Problem, seed: int) -> Problem:
     ]
 
     def terms(values: Sequence[Any]) -> list[Any]:
-        values = [tf.identity(value) for value in values]
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(values)
-            first = problem.terms(values)
         slopes = []
-        for term in first:
-            with inlined_functions():
-                gradients = tape.gradient(term, values)
+        for gradients in terms_and_gradients(problem.terms, values)[1]:
             slope = tf.zeros([], tf.float64)
             for gradient, direction in zip(gradients, directions, strict=True):
                 if gradient is not None:
-                    dense = tf.cast(tf.convert_to_tensor(gradient), tf.float64)
-                    slope += tf.reduce_sum(dense * direction)
+                    slope += tf.reduce_sum(tf.cast(gradient, tf.float64) * direction)
             slopes.append(slope)
         return slopes
 
@@ -97,25 +93,19 @@ def burn_in(problem: Problem, evaluator: Evaluator, steps: int) -> Problem:
 
     The steps move copies of the values; no model is touched.
     """
-    flat = evaluator.flat.copy()
-    mean, square = np.zeros_like(flat), np.zeros_like(flat)
-    size = 1e-2 * np.concatenate(
+    size = np.concatenate(
         [
             np.full(np.size(value), max(float(np.std(value)), 1e-2))
             for value in problem.values
         ]
     )
-    for step in range(1, steps + 1):
-        gradient = np.asarray(evaluator.gradient_at(flat))[-1]
-        mean = 0.9 * mean + 0.1 * gradient
-        square = 0.999 * square + 0.001 * gradient**2
-        unbiased = np.sqrt(square / (1 - 0.999**step)) + 1e-8
-        flat -= size * (mean / (1 - 0.9**step)) / unbiased
-    cuts = np.split(flat, evaluator.offsets[1:-1])
-    values = [
-        cut.reshape(shape) for cut, shape in zip(cuts, evaluator.shapes, strict=True)
-    ]
-    return dataclasses.replace(problem, values=values)
+    adam = Stepper(Adam(1e-2), [evaluator.flat / size])
+    for _ in range(steps):
+        # In units of each tensor's own spread, so that one rate suits all.
+        flat = adam.values[0].numpy() * size
+        adam.step([evaluator.gradient_at(flat)[-1] * size])
+    flat = adam.values[0].numpy() * size
+    return dataclasses.replace(problem, values=evaluator.packing.cut(flat))
 
 
 def forward_derivative(evaluator: Evaluator, row: int) -> np.ndarray | None:
@@ -132,9 +122,9 @@ def forward_derivative(evaluator: Evaluator, row: int) -> np.ndarray | None:
 
     @tf.function(autograph=False)
     def derivative(flat: Any) -> Any:
-        parts = evaluator.split(flat)
+        parts = evaluator.packing.split(flat)
         with tf.autodiff.ForwardAccumulator(
-            parts, evaluator.split(direction)
+            parts, evaluator.packing.split(direction)
         ) as forward:
             terms = evaluator.problem.terms(parts)
         found = [forward.jvp(term) for term in terms]

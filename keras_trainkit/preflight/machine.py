@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
-from keras_trainkit.preflight.functional import loss_problem, start_values
+from keras_trainkit.preflight.functional import loss_problem
 from keras_trainkit.preflight.subject import BATCH, Subject
+from keras_trainkit.problems.flat import FlatLoss
 
 REPEATS = 5
 GAIN = 1.2  # times faster from which a change of jit_compile is worth a word
@@ -31,10 +32,9 @@ def check_machine(subject: Subject) -> Verdict:
     problem = loss_problem(subject)
     if not problem.values:
         return not_judged("machine", f"{device}; the model has no trainable weights")
-    values = start_values(problem)
-    plain = _seconds(problem, values, jit=False)
+    plain = _seconds(problem, jit=False)
     try:
-        fused = _seconds(problem, values, jit=True)
+        fused = _seconds(problem, jit=True)
     except (tf.errors.OpError, ValueError, NotImplementedError):
         return judged(
             "machine", f"{device}; XLA cannot compile this step; keep jit_compile=False"
@@ -67,24 +67,17 @@ def check_machine(subject: Subject) -> Verdict:
     )
 
 
-def _seconds(problem: Any, values: list[Any], jit: bool) -> float:
-    @tf.function(autograph=False, jit_compile=jit)
-    def step(values: list[Any]) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            loss = problem.terms(values)[-1]
-        found = tape.gradient(loss, values, unconnected_gradients="zero")
-        return tf.add_n(
-            [
-                tf.reduce_sum(tf.cast(tf.convert_to_tensor(part), tf.float32))
-                for part in found
-            ]
-        )
+def _seconds(problem: Any, jit: bool) -> float:
+    flat = FlatLoss.of_problem(problem, -1, jit_compile=jit)
+    vector = tf.constant(flat.packing.pack(problem.values))
 
-    float(step(values))  # the first call traces and compiles
+    def step() -> None:
+        flat.value_and_gradient(vector)[0].numpy()
+
+    step()  # the first call traces and compiles
     times = []
     for _ in range(REPEATS):
         begun = time.perf_counter()
-        float(step(values))
+        step()
         times.append(time.perf_counter() - begun)
     return float(np.median(times))

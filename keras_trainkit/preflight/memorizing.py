@@ -9,13 +9,12 @@ import tensorflow as tf
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.keras_model.batches import keep_rows
-from keras_trainkit.preflight.functional import (
-    loss_problem,
-    start_values,
-    without_noise,
-)
+from keras_trainkit.optimizers.adam import Adam
+from keras_trainkit.optimizers.stepper import Stepper
+from keras_trainkit.preflight.functional import loss_problem, without_noise
 from keras_trainkit.preflight.initial_loss import expected_losses
 from keras_trainkit.preflight.subject import Subject
+from keras_trainkit.problems.flat import FlatLoss
 
 EXAMPLES = 20
 STEPS = 600
@@ -40,15 +39,15 @@ def check_memorizing(subject: Subject) -> Verdict:
         return not_judged("memorizing", "the model has no trainable weights")
     batch = _distinct(subject)
     problem = loss_problem(subject, batch)
-    values = start_values(problem)
     rows = len(tf.nest.flatten(batch[0])[0])
     floor, guess = _floor(subject), _guess(subject)
     history: list[list[float]] = []
     with without_noise(model):
-        step = _step(problem)
+        flat = FlatLoss.of_problem(problem)
+        start = flat.packing.pack(problem.values)
         for rate in RATES:
             seconds = subject.seconds / len(RATES)
-            history.append(_train(subject, step, values, rate, seconds, guess))
+            history.append(_train(subject, flat, start, rate, seconds, guess))
             if _arrived(history[-1], floor, guess):
                 break
     losses = min(history, key=min)
@@ -125,50 +124,24 @@ def _arrived(losses: list[float], floor: float, guess: float) -> bool:
     return min(losses) - floor <= ENOUGH * scale
 
 
-def _step(problem: Any) -> Any:
-    @tf.function(autograph=False)
-    def step(values: Any, means: Any, squares: Any, count: Any, rate: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            loss = problem.terms(values)[0]
-        gradients = tape.gradient(loss, values, unconnected_gradients="zero")
-        moved = []
-        for value, gradient, mean, square in zip(
-            values, gradients, means, squares, strict=True
-        ):
-            gradient = tf.convert_to_tensor(gradient)
-            factor = tf.cast(rate, value.dtype)
-            time_step = tf.cast(count, value.dtype)
-            mean = 0.9 * mean + 0.1 * gradient
-            square = 0.999 * square + 0.001 * gradient**2
-            size = tf.sqrt(square / (1 - 0.999**time_step)) + 1e-7
-            value = value - factor * mean / (1 - 0.9**time_step) / size
-            moved.append((value, mean, square))
-        return loss, *(list(part) for part in zip(*moved, strict=True))
-
-    return step
-
-
 def _train(
     subject: Subject,
-    step: Any,
-    values: list[Any],
+    flat: FlatLoss,
+    start: np.ndarray,
     rate: float,
     seconds: float,
     guess: float,
 ) -> list[float]:
-    means = [tf.zeros_like(value) for value in values]
-    squares = [tf.zeros_like(value) for value in values]
+    adam = Stepper(Adam(rate), [start])
     bar = keras.utils.Progbar(STEPS, unit_name="step") if subject.verbose else None
     losses: list[float] = []
     begun = time.monotonic()
     for count in range(1, STEPS + 1):
-        loss, values, means, squares = step(
-            values, means, squares, tf.constant(float(count)), tf.constant(rate)
-        )
+        loss, gradient = flat.value_and_gradient(adam.values[0])
         if not np.isfinite(float(loss)):
             break
         losses.append(float(loss))
+        adam.step([gradient])
         if bar is not None:
             bar.update(count, [("loss", losses[-1])])
         done = losses[-1] <= 0.5 * ENOUGH * min(losses[0], guess)

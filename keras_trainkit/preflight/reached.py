@@ -7,6 +7,7 @@ from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.preflight.functional import loss_problem, start_values
 from keras_trainkit.preflight.subject import Subject
 from keras_trainkit.problems.double_precision import all_layers
+from keras_trainkit.problems.gradient import terms_and_gradients
 
 
 def check_reached(subject: Subject) -> Verdict:
@@ -22,15 +23,12 @@ def check_reached(subject: Subject) -> Verdict:
 
     @tf.function(autograph=False)
     def gradients(values: list[tf.Tensor]) -> list[tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            loss = problem.terms(values)[0]
-        found = tape.gradient(loss, values)
+        _, (found,) = terms_and_gradients(problem.terms, values, [0])
         # NaN marks "no path", which zero must not be taken for.
         return [
             tf.constant(np.nan)
             if part is None
-            else tf.cast(tf.reduce_max(tf.abs(tf.convert_to_tensor(part))), tf.float32)
+            else tf.cast(tf.reduce_max(tf.abs(part)), tf.float32)
             for part in found
         ]
 
