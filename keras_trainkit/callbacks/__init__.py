@@ -1,5 +1,6 @@
 """Keras callbacks that work inside the compiled step: monitors and averages."""
 
+from keras_trainkit.callbacks.examples_monitor import ExamplesMonitor
 from keras_trainkit.callbacks.first_layer_filters import FirstLayerFilters
 from keras_trainkit.callbacks.layer_statistics_monitor import LayerStatisticsMonitor
 from keras_trainkit.callbacks.loss_monitor import LossMonitor
@@ -9,6 +10,7 @@ from keras_trainkit.callbacks.update_ratio_monitor import UpdateRatioMonitor
 from keras_trainkit.callbacks.weight_averaging import WeightAveraging
 
 __all__ = [
+    "ExamplesMonitor",
     "FirstLayerFilters",
     "LayerStatisticsMonitor",
     "LossMonitor",

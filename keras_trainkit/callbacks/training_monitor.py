@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_trainkit.arguments import check_flag, received
+from keras_trainkit.callbacks.examples_monitor import ExamplesMonitor
 from keras_trainkit.callbacks.first_layer_filters import (
     FirstLayerFilters,
     check_image_shape,
@@ -106,7 +107,8 @@ class TrainingMonitor(Monitor):
         self.log_values = check_flag("log_values", log_values)
         self._gap = OverfittingMonitor(train_data=train_data, examples=examples)
         self._filters = FirstLayerFilters(image_shape=check_image_shape(image_shape))
-        self._parts = (self._gap, self._filters)
+        self._examples = ExamplesMonitor(examples)
+        self._parts = (self._gap, self._examples, self._filters)
         if self.tensorboard and self.directory is None:
             raise ValueError(
                 "`tensorboard` must be False unless a `directory` is given. "
@@ -124,15 +126,19 @@ class TrainingMonitor(Monitor):
 
     def request(self) -> Request:
         """Asks for everything."""
-        return Request(
-            update_every=self.every,
-            entries=self.entries,
-            layer_every=self.every,
-            layers=None if self.layers is None else frozenset(self.layers),
-            sample=self.sample,
-            histograms=self.histograms,
-            overhead=self.overhead,
-        ).join(self._gap.request())
+        return (
+            Request(
+                update_every=self.every,
+                entries=self.entries,
+                layer_every=self.every,
+                layers=None if self.layers is None else frozenset(self.layers),
+                sample=self.sample,
+                histograms=self.histograms,
+                overhead=self.overhead,
+            )
+            .join(self._gap.request())
+            .join(self._examples.request())
+        )
 
     def record_path(self) -> str | None:
         """The record's file, an earlier one put aside."""

@@ -180,6 +180,17 @@ MEASURES = (
     Measure("overfitting_gap", of="metric", when="epoch"),
     Measure("overfitting_gap_smoothed", of="metric", when="epoch"),
     Measure("overfitting_gap_trend", of="metric", when="epoch"),
+    Measure("trivial_loss", when="epoch", words="Loss of the best constant answer"),
+    Measure("trivial_accuracy", when="epoch", unit="fraction"),
+    Measure("example_loss", when="epoch", words="Loss of a few training examples"),
+    Measure("example_loss_median", when="epoch"),
+    Measure("example_accuracy", when="epoch", unit="fraction"),
+    Measure("prediction_low", when="epoch", words="Smallest prediction"),
+    Measure("prediction_high", when="epoch", words="Largest prediction"),
+    Measure("prediction_spread", when="epoch", words="Spread of predictions"),
+    Measure("target_low", when="epoch", words="Smallest target"),
+    Measure("target_high", when="epoch", words="Largest target"),
+    Measure("target_spread", when="epoch", words="Spread of targets"),
 )
 _registered = {measure.name: measure for measure in MEASURES}
 
