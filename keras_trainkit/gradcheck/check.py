@@ -24,7 +24,7 @@ from keras_trainkit.gradcheck.result import GradientCheck
 from keras_trainkit.gradcheck.sampling import sample_jobs
 from keras_trainkit.gradcheck.search import search
 from keras_trainkit.gradcheck.variants import burn_in, held_stops, second_order
-from keras_trainkit.keras_model.batches import take_batch
+from keras_trainkit.keras_model.batches import layer_rows, take_batch
 from keras_trainkit.problems.of_function import function_problem
 from keras_trainkit.problems.of_layer import layer_problem
 from keras_trainkit.problems.of_model import model_problem
@@ -230,7 +230,7 @@ def _maker(
     ):
         wrt = check_choice("wrt", wrt or "parameters", choices)
         x, y, sample_weight = take_batch(
-            x, y, sample_weight, examples=examples, seed=seed
+            x, y, sample_weight, examples=examples, seed=seed, model=target
         )
         rows = len(tf.nest.flatten(x)[0])
         return (
@@ -246,7 +246,7 @@ def _maker(
         )
     if isinstance(target, keras.layers.Layer):
         wrt = check_choice("wrt", wrt or "both", choices)
-        x, _, _ = take_batch(x, examples=examples, seed=seed)
+        x = layer_rows(target, x, examples=examples, seed=seed)
         return (
             lambda double: layer_problem(
                 target, x, wrt=wrt, double=double, training=training, seed=seed

@@ -9,13 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
-from keras_trainkit.keras_model.batches import (
-    as_arrays,
-    first_of_stream,
-    is_stream,
-    keep_rows,
-    row_count,
-)
+from keras_trainkit.keras_model.arrays import keep_rows, row_count
+from keras_trainkit.keras_model.batches import Batches, fixed_batch_size
 from keras_trainkit.problems.of_model import build_model, kept_losses
 
 ROWS = 20_000  # rows that the data checks look at
@@ -84,23 +79,23 @@ class Subject:
                 f"`model` must be a Keras model. {received('model', model)}"
             )
         self.model = model
-        self.streamed = is_stream(x)
         self.seed, self.seconds, self.verbose = seed, seconds, verbose
-        self.x, self.y, self.sample_weight = _read(x, y, sample_weight)
+        batches = Batches(x, y, sample_weight, model=model)
+        self.streamed = batches.streamed
+        # In order: some checks look at the order of the rows.
+        self.x, self.y, self.sample_weight = batches.spread(_limit(batches))
         self.rows = row_count(self.x, self.y, self.sample_weight)
         self.validation: tuple[Any, Any, Any] | None = None
         if validation_data is not None:
-            if is_stream(validation_data):
-                self.validation = _read(validation_data, None, None)
-            else:
-                parts = keras.utils.unpack_x_y_sample_weight(validation_data)
-                self.validation = _read(*parts)
+            held = _batches_of(validation_data, "validation_data", model)
+            self.validation = held.spread(_limit(held))
+        self.fixed = fixed_batch_size(model)
         build_model(model, *self.batch(2))
 
     def batch(self, rows: int = BATCH) -> tuple[Any, Any, Any]:
         """Returns some rows of inputs, targets and weights, drawn once by the seed."""
         random = np.random.default_rng(self.seed)
-        chosen = np.sort(random.permutation(self.rows)[:rows])
+        chosen = np.sort(random.permutation(self.rows)[: self.fixed or rows])
         return tuple(
             keep_rows(part, chosen) for part in (self.x, self.y, self.sample_weight)
         )
@@ -146,33 +141,15 @@ class Subject:
         return outputs
 
 
-def _read(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-    if not is_stream(x):
-        parts = tuple(as_arrays(part) for part in (x, y, sample_weight))
-        rows = row_count(*parts)
-        if rows > ROWS:
-            # In order: some checks look at the order of the rows.
-            chosen = np.linspace(0, rows - 1, ROWS).astype(int)
-            parts = tuple(keep_rows(part, chosen) for part in parts)
-        return parts
-    if isinstance(x, tf.data.Dataset):
-        batches, rows = [], 0
-        for element in x:
-            batch = tuple(
-                as_arrays(part)
-                for part in keras.utils.unpack_x_y_sample_weight(element)
-            )
-            batches.append(batch)
-            rows += row_count(*batch)
-            if rows >= STREAMED:
-                break
-        if not batches:
-            raise ValueError(f"`x` must hold at least one batch. {received('x', x)}")
-        return tf.nest.map_structure(
-            lambda *parts: None if parts[0] is None else np.concatenate(parts),
-            *batches,
-        )
-    return tuple(as_arrays(part) for part in first_of_stream(x))
+def _limit(batches: Batches) -> int:
+    return STREAMED if batches.streamed else ROWS
+
+
+def _batches_of(data: Any, name: str, model: Any) -> Batches:
+    parts = (data,)
+    if isinstance(data, list | tuple):
+        parts = keras.utils.unpack_x_y_sample_weight(data)
+    return Batches(*parts, model=model, name=name)
 
 
 def _follow(structure: Any, path: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
+from keras_trainkit.keras_model.batches import fixed_batch_size
 from keras_trainkit.problems.double_precision import all_layers, double_precision
 from keras_trainkit.problems.problem import Problem, as_double, inlined_functions
 
@@ -84,17 +85,18 @@ def build_model(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
             "`model` must be compiled with a loss first, or pass a layer or a "
             f"function. {received('model.compiled', False)}"
         )
+    rows = fixed_batch_size(model) or 2
     few_x, few_y, few_weights = (
-        tf.nest.map_structure(lambda v: None if v is None else v[:2], part)
+        tf.nest.map_structure(lambda v: None if v is None else v[:rows], part)
         for part in (x, y, sample_weight)
     )
     # Values that a metric would take up during this call are dropped at the exit.
     with keras.StatelessScope():
         if not all(layer.built for layer in all_layers(model)):
-            model(few_x, training=False)
+            model(tf.nest.map_structure(_tensor, few_x), training=False)
     values = [(v, v.value) for v in model.variables]
     with keras.StatelessScope(values, collect_losses=True):
-        predicted = model(tf.nest.map_structure(tf.convert_to_tensor, few_x))
+        predicted = model(tf.nest.map_structure(_tensor, few_x))
         with kept_losses(model):
             model._compute_loss(few_x, few_y, predicted, few_weights, training=False)
 
@@ -188,6 +190,10 @@ def depth_of(layer: Any) -> int:
 def _constant(variable: Any, double: bool) -> Any:
     value = tf.convert_to_tensor(variable.value)
     return as_double(value) if double else value
+
+
+def _tensor(leaf: Any) -> Any:
+    return None if leaf is None else tf.convert_to_tensor(leaf)
 
 
 def _cast(structure: Any, double: bool) -> Any:

@@ -1,48 +1,302 @@
+"""One reader for whatever a user would pass to `fit`, in any nesting."""
+
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import tensorflow as tf
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from keras_trainkit.keras_model.batches import take_batch
+from keras_trainkit.keras_model.arrays import as_arrays, row_count
+from keras_trainkit.keras_model.batches import (
+    Batches,
+    fixed_batch_size,
+    layer_rows,
+    take_batch,
+)
 
 X, Y = np.arange(20.0).reshape(10, 2), np.arange(10)
+RANDOM = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+
+HOLDERS = {
+    "array": lambda array: array,
+    "list": lambda array: array.tolist(),
+    "tensor": tf.constant,
+    "variable": tf.Variable,
+    "torch": torch.tensor,
+    "frame": lambda array: (pd.DataFrame if array.ndim == 2 else pd.Series)(array),
+    "objects": lambda array: array.astype(object),
+    "sparse": scipy.sparse.csc_matrix,
+    "sparse array": scipy.sparse.coo_array,
+    "sparse tensor": lambda array: tf.sparse.from_dense(array),
+}
+NUMBERS_ONLY = ("torch", "sparse", "sparse array", "sparse tensor", "variable")
 
 
-class Batches(keras.utils.PyDataset):
+@st.composite
+def parts(draw, rows):
+    """One array, what holds it, and the rows it stands for."""
+    random = np.random.default_rng(draw(st.integers(0, 2**16)))
+    shape = (rows, *draw(st.sampled_from([(), (1,), (3,), (2, 2)])))
+    kind = draw(st.sampled_from(["float32", "float64", "int64", "bool", "str"]))
+    array = random.integers(0, 3, shape)
+    array = array.astype("<U3") if kind == "str" else array.astype(kind)
+    holders = [
+        name
+        for name in HOLDERS
+        if (kind != "str" or name not in NUMBERS_ONLY)
+        and (len(shape) == 2 or "sparse" not in name)
+        and (len(shape) < 3 or name != "frame")
+        and (kind != "bool" or name != "objects")
+    ]
+    holder = draw(st.sampled_from(holders))
+    return HOLDERS[holder](array), array
+
+
+@st.composite
+def structures(draw, rows):
+    """The same for nested parts: as a user holds them, and as arrays."""
+    shape = draw(st.sampled_from(["one", "list", "tuple", "dict", "nested"]))
+    if shape == "one":
+        return draw(parts(rows))
+    held, arrays = zip(*[draw(parts(rows)) for _ in range(3)], strict=True)
+    make = {
+        "list": list,
+        "tuple": tuple,
+        "dict": lambda three: dict(zip("bca", three, strict=True)),
+        "nested": lambda three: {"one": three[0], "two": [three[1], three[2]]},
+    }[shape]
+    if shape != "dict" and any(isinstance(one, list) for one in held):
+        # Lists in a list are the rows of one array.
+        held = arrays
+    return make(held), make(arrays)
+
+
+def same(one, other):
+    tf.nest.assert_same_structure(one, other)
+    for left, right in zip(tf.nest.flatten(one), tf.nest.flatten(other), strict=True):
+        left = left.toarray() if hasattr(left, "toarray") else left
+        assert np.array_equal(np.asarray(left).astype(right.dtype), right)
+
+
+@RANDOM
+@given(st.data(), st.integers(1, 9), st.integers(1, 4))
+def test_batches_give_every_row_once_whatever_holds_it(data, rows, size):
+    x, x_arrays = data.draw(structures(rows))
+    y, y_arrays = data.draw(structures(rows))
+    batches = Batches(x, y)
+    read = list(batches.each(size))
+    assert [row_count(*batch) for batch in read[:-1]] == [size] * (len(read) - 1)
+    whole = tf.nest.map_structure(
+        lambda *leaves: None if leaves[0] is None else np.concatenate(leaves), *read
+    )
+    same(whole[0], x_arrays)
+    same(whole[1], y_arrays)
+    assert whole[2] is None
+
+
+class Pages(keras.utils.PyDataset):
+    def __init__(self, batches):
+        super().__init__()
+        self.batches, self.ended = batches, 0
+
     def __len__(self):
-        return 2
+        return len(self.batches)
 
     def __getitem__(self, index):
-        return X[5 * index : 5 * index + 5], Y[5 * index : 5 * index + 5]
+        return self.batches[index]
+
+    def on_epoch_end(self):
+        self.ended += 1
+
+
+def tuples(structure):
+    if isinstance(structure, dict):
+        return {key: tuples(part) for key, part in structure.items()}
+    if isinstance(structure, list | tuple):
+        return tuple(tuples(part) for part in structure)
+    return structure
+
+
+def dataset(batches):
+    rows = tf.nest.map_structure(lambda *leaves: np.concatenate(leaves), *batches)
+    return tf.data.Dataset.from_tensor_slices(rows).batch(4)
 
 
 SOURCES = {
-    "arrays": (X, Y),
-    "lists": (X.tolist(), Y.tolist()),
-    "tensors": (tf.constant(X), tf.constant(Y)),
-    "frame": (pd.DataFrame(X), pd.Series(Y)),
-    "dataset": (tf.data.Dataset.from_tensor_slices((X, Y)).batch(10), None),
-    "keras dataset": (Batches(), None),
-    "generator": (iter([(X, Y)]), None),
+    "dataset": dataset,
+    "keras dataset": Pages,
+    "generator": lambda batches: (batch for batch in batches),
+    "iterator": iter,
+    "loader": lambda batches: torch.utils.data.DataLoader(batches, batch_size=None),
 }
 
 
-@pytest.mark.parametrize("kind", SOURCES, ids=str)
-def test_take_batch_reads_what_fit_reads(kind):
-    x, y, weight = take_batch(*SOURCES[kind], examples=4, seed=0)
+@RANDOM
+@given(st.data(), st.integers(1, 9), st.sampled_from(sorted(SOURCES)))
+def test_batches_read_what_yields_them(data, rows, source):
+    count = data.draw(st.integers(1, 3))
+    arrays = [data.draw(structures(rows))[1] for _ in range(count)]
+    if source == "dataset":
+        arrays = [tuples(one) for one in arrays]  # where a list would be a tensor
+    if source == "loader" and any(a.dtype.kind == "U" for a in tf.nest.flatten(arrays)):
+        return
+    element = tuple(arrays)
+    batches = [
+        tf.nest.map_structure(lambda a, s=start: a[s : s + 4], element)
+        for start in range(0, rows, 4)
+    ]
+    reader = Batches(SOURCES[source](batches))
+    for _ in range(1 if source in ("generator", "iterator") else 2):
+        read = list(reader.each())
+        assert len(read) == len(batches)
+        for found, batch in zip(read, batches, strict=True):
+            found = found[: len(batch)]
+            for left, right in zip(
+                tf.nest.flatten(found), tf.nest.flatten(batch), strict=True
+            ):
+                assert np.array_equal(np.asarray(left).astype(right.dtype), right)
+
+
+@RANDOM
+@given(st.data(), st.integers(1, 6), st.integers(1, 6))
+def test_unequal_rows_are_named(data, rows, others):
+    x, _ = data.draw(structures(rows))
+    y, _ = data.draw(structures(others))
+    if rows == others:
+        return
+    with pytest.raises(ValueError, match="same number of rows"):
+        Batches(x, y)
+
+
+JUNK = {
+    "none": None,
+    "number": 3,
+    "text": "abc",
+    "function": len,
+    "set": {1, 2},
+    "type": int,
+    "symbol": keras.KerasTensor((None, 2)),
+    "scalar": np.float32(1),
+    "object": SimpleNamespace(a=1),
+    "objects": np.array([{}, None], object),
+    "dates": np.array(["2020-01-01"], "datetime64[D]"),
+    "uneven": [[1, 2], [3]],
+    "ragged": tf.ragged.constant([[1, 2], [3]]),
+    "empty": [],
+    "empty list of batches": iter([]),
+    "no rows": np.zeros((0, 3)),
+    "numbers in turn": iter([1, 2]),
+    "texts in turn": iter(["a", "b"]),
+    "four parts": iter([(X, X, X, X)]),
+    "unbatched": tf.data.Dataset.from_tensor_slices((X, Y)),
+    "array beside a number": [X, 3],
+    "dictionary of none": {"a": None},
+}
+
+
+@pytest.mark.parametrize("kind", JUNK, ids=str)
+def test_what_fit_would_not_take_is_one_sentence(kind):
+    with pytest.raises(ValueError, match=r"must .* Received: ") as caught:
+        Batches(JUNK[kind])
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("shape", [(4,), (8, 8, 1)], ids=str)
+def test_single_examples_are_told_from_batches_by_the_model(shape):
+    model = keras.Sequential([keras.Input(shape), keras.layers.Flatten()])
+    data = tf.data.Dataset.from_tensor_slices(np.ones((9, *shape)))
+    with pytest.raises(ValueError, match=r"need .batch\(32\) first"):
+        Batches(data, model=model)
+    assert Batches(data.batch(3), model=model).first(5)[0].shape == (6, *shape)
+
+
+def test_targets_beside_a_stream_are_refused():
+    with pytest.raises(ValueError, match="`y` must be None where `x` yields"):
+        Batches(iter([(X, Y)]), Y)
+
+
+def test_a_stream_is_not_read_twice_for_a_look():
+    passes = []
+
+    def counted():
+        passes.append(1)
+        yield X, Y
+
+    data = tf.data.Dataset.from_generator(
+        counted, output_signature=(tf.TensorSpec((10, 2)), tf.TensorSpec((10,)))
+    )
+    Batches(data).first(10)
+    assert len(passes) == 1
+    pages = Pages([(X, Y)])
+    assert len(list(zip(range(5), Batches(pages).endless(), strict=False))) == 5
+    assert pages.ended == 0
+
+
+def test_endless_hands_over_what_fit_does():
+    x = next(Batches(X).endless(4))
     assert x.shape == (4, 2)
-    assert np.array_equal(x[:, 0], 2 * y)
-    assert weight is None
+    assert x.dtype == "float32"
+    pair = next(Batches({"a": X}, Y).endless(4))
+    assert pair[0]["a"].shape == (4, 2)
+    assert pair[1].dtype == Y.dtype
+    batch = {"a": X}
+    assert next(Batches(iter([batch])).endless()) is batch
+    epochs = [y for _, (_, y) in zip(range(4), Batches(X, Y).endless(5), strict=False)]
+    assert sorted(np.concatenate(epochs[:2])) == sorted(Y)
+    assert not np.array_equal(epochs[0], epochs[2])
 
 
-def test_take_batch_draws_the_same_rows_of_every_array():
-    x, y, weight = take_batch({"a": X, "b": -X}, Y, Y / 2, examples=3, seed=1)
+def test_batches_padded_each_for_itself_give_those_like_the_first():
+    batches = [(np.ones((2, width)), np.ones(2)) for width in (3, 4, 3)]
+    x, _, _ = Batches(iter(batches)).first(100)
+    assert x.shape == (4, 3)
+
+
+@pytest.mark.parametrize("kind", ["array", "list", "tensor", "frame", "sparse"])
+def test_take_batch_draws_the_same_rows_of_every_array(kind):
+    x = {"a": HOLDERS[kind](X), "b": HOLDERS[kind](-X)}
+    x, y, weight = take_batch(x, Y, Y / 2, examples=4, seed=1)
+    assert x["a"].shape == (4, 2)
     assert np.array_equal(x["a"], -x["b"])
+    assert np.array_equal(x["a"][:, 0], 2 * y)
     assert np.array_equal(y / 2, weight)
     assert sorted(set(y)) == y.tolist()
 
 
-def test_take_batch_refuses_unequal_rows():
-    with pytest.raises(ValueError, match="same number of rows"):
-        take_batch(X, Y[:-1], examples=3, seed=0)
+def test_spread_looks_at_all_of_the_arrays_in_order():
+    _, y, _ = Batches(X, Y).spread(4)
+    assert y.tolist() == [0, 3, 6, 9]
+
+
+def test_a_fixed_batch_size_is_kept():
+    model = keras.Sequential([keras.Input(batch_shape=(4, 2)), keras.layers.Dense(1)])
+    assert fixed_batch_size(model) == 4
+    assert len(take_batch(X, Y, examples=2, seed=0, model=model)[0]) == 4
+    with pytest.raises(ValueError, match="fixed batch size"):
+        take_batch(X[:3], Y[:3], examples=2, seed=0, model=model)
+    layer = keras.layers.LSTM(3, stateful=True)
+    layer(np.ones((5, 2, 2)))
+    assert fixed_batch_size(layer) == 5
+    assert fixed_batch_size(keras.Sequential([keras.layers.Dense(1)])) is None
+
+
+def test_layer_rows_takes_several_arguments_and_scalars():
+    query, nothing, factor = layer_rows(
+        keras.layers.Layer(), (X, None, 0.5), examples=3, seed=0
+    )
+    assert query.shape == (3, 2)
+    assert nothing is None
+    assert factor == 0.5
+
+
+def test_lists_of_numbers_are_arrays_and_lists_of_arrays_are_inputs():
+    assert as_arrays([[1, 2], [3, 4]]).shape == (2, 2)
+    assert len(as_arrays([X, X])) == 2
+    assert len(as_arrays(([1, 2], [3, 4]))) == 2
+    assert as_arrays(("a", "b")).shape == (2,)
