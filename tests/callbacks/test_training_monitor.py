@@ -81,9 +81,9 @@ def test_training_side_of_the_gap_equals_an_evaluation_of_ones_own():
 
 
 def test_large_examples_are_kept_fewer_of(monkeypatch):
-    from keras_trainkit.recording import capture
+    from keras_trainkit.train_step import captured_examples
 
-    monkeypatch.setattr(capture, "_MOST_BYTES", 2 * 10 * (8 * 4 + 8))
+    monkeypatch.setattr(captured_examples, "_MOST_BYTES", 2 * 10 * (8 * 4 + 8))
     monitor = callbacks.OverfittingMonitor()
     kept = []
 
