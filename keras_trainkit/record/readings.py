@@ -1,14 +1,37 @@
 """What the figures and the summary read from a record, each series read once."""
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from keras_trainkit.record import vocabulary
-from keras_trainkit.record.training_record import Series, TrainingRecord
+from keras_trainkit.record.series import Series
+from keras_trainkit.record.training_record import TrainingRecord
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+# The order of computation within one step.
+_COMPUTED = ("activation", "activation_gradient", "gradient", "weight")
+
+
+class Nonfinite(NamedTuple):
+    """Where numbers first were not finite.
+
+    Args:
+        series: Which tensor: its layer, variable and kind.
+        step: At which step.
+        epoch: In which epoch.
+        count: How many of its numbers were not finite.
+    """
+
+    series: Series
+    step: int
+    epoch: int
+    count: int
 
 
 class Readings:
@@ -24,9 +47,13 @@ class Readings:
         self._latest: dict[Series, float] = {}
 
     @classmethod
-    def of(cls, record: "TrainingRecord | Readings") -> "Readings":
-        """Returns `record` itself if it has been wrapped before."""
-        return record if isinstance(record, cls) else cls(record)  # type: ignore[arg-type]
+    def of(
+        cls, source: "TrainingRecord | Readings | str | os.PathLike[str]"
+    ) -> "Readings":
+        """Returns readings as they are, or those of a record or of its path."""
+        if isinstance(source, cls):
+            return source
+        return cls(TrainingRecord.of(source))  # type: ignore[arg-type]
 
     @cached_property
     def _by_measure(self) -> dict[str, list[Series]]:
@@ -73,6 +100,31 @@ class Readings:
             epochs, values = epochs[order], values[order]
         rows = np.searchsorted(epochs, wanted, side="right") - 1
         return values[rows], (rows >= 0) & (epochs[rows] == wanted)
+
+    @cached_property
+    def first_nonfinite(self) -> "Nonfinite | None":
+        """The first tensor that held NaN or infinity, `None` if all were finite.
+
+        Among tensors of the same step it is the one computed first: activations in
+        the order of the layers, then gradients from the last layer to the first,
+        then weights.
+        """
+        found: list[tuple[tuple[int, int, int], Nonfinite]] = []
+        suspects = self.record.ever_positive("nonfinite_count")
+        for place, series in enumerate(self.select("nonfinite_count")):
+            if series not in suspects:
+                continue
+            steps, epochs, counts = self.arrays(series)
+            bad = np.flatnonzero(counts > 0)
+            if not len(bad):
+                continue
+            row = bad[0]
+            step, epoch, count = int(steps[row]), int(epochs[row]), int(counts[row])
+            kind = _COMPUTED.index(series.tensor) if series.tensor in _COMPUTED else 3
+            backward = kind in (1, 2)
+            order = step, kind, -place if backward else place
+            found.append((order, Nonfinite(series, step, epoch, count)))
+        return min(found, key=lambda item: item[0])[1] if found else None
 
     @cached_property
     def layers(self) -> tuple[str, ...]:

@@ -1,4 +1,8 @@
-"""The file of a record: SQLite with arrays as raw bytes, nothing ever unpickled."""
+"""The file of a record: SQLite with arrays as raw bytes, nothing ever unpickled.
+
+Every row bears a checksum of itself, and one row counts all others, so that neither
+a changed byte nor a lost row passes for what was measured.
+"""
 
 import json
 import os
@@ -10,25 +14,47 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_trainkit.arguments import received
+from keras_trainkit.record.checksum import checksum
+from keras_trainkit.record.series import Series
 
-_APPLICATION_ID = 0x6B746B31  # "ktk1", says whose file it is
-_SCHEMA_VERSION = 1
-_SCHEMA = f"""
+APPLICATION_ID = 0x6B746B31  # "ktk1", says whose file it is
+VERSION = 2
+PAGE_SIZE = 4096
+SCHEMA = f"""
+PRAGMA page_size = {PAGE_SIZE};
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_SCHEMA_VERSION};
-CREATE TABLE metadata (key TEXT PRIMARY KEY, json TEXT NOT NULL);
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+CREATE TABLE totals (
+    id INTEGER PRIMARY KEY, metadata INTEGER, series INTEGER, blocks INTEGER,
+    images INTEGER, checksum INTEGER NOT NULL
+);
+CREATE TABLE metadata (
+    id INTEGER PRIMARY KEY, key TEXT, json TEXT, checksum INTEGER NOT NULL
+);
 CREATE TABLE series (
-    id INTEGER PRIMARY KEY, measure TEXT, layer TEXT, variable TEXT
+    id INTEGER PRIMARY KEY, measure TEXT, layer TEXT, variable TEXT, tensor TEXT,
+    metric TEXT, bin TEXT, training TEXT, checksum INTEGER NOT NULL
 );
 CREATE TABLE blocks (
     id INTEGER PRIMARY KEY,
     columns BLOB NOT NULL, steps BLOB NOT NULL, epochs BLOB NOT NULL,
-    type TEXT NOT NULL, readings BLOB NOT NULL, present BLOB
+    type TEXT NOT NULL, readings BLOB NOT NULL, present BLOB,
+    checksum INTEGER NOT NULL
 );
-CREATE TABLE images (name TEXT, epoch INTEGER, png BLOB NOT NULL);
+CREATE TABLE images (
+    id INTEGER PRIMARY KEY, name TEXT, epoch INTEGER, png BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+);
 """
+# The tables and what a row of each holds beside its number and its checksum.
+TABLES = {
+    "metadata": ("key", "json"),
+    "series": Series._fields,
+    "blocks": ("columns", "steps", "epochs", "type", "readings", "present"),
+    "images": ("name", "epoch", "png"),
+}
 _TYPES = {"float32": np.dtype("<f4"), "float64": np.dtype("<f8")}
 
 
@@ -43,20 +69,36 @@ class StoredBlock(NamedTuple):
 
 
 class Content(NamedTuple):
-    """All that a file holds."""
+    """All that a file holds.
+
+    Args:
+        metadata: What is known of the run.
+        series: By the number that blocks name them by.
+        blocks: In the order in which they were measured.
+        images: `(name, epoch, png)`.
+        version: Format of the file.
+    """
 
     metadata: dict[str, Any]
-    series: list[tuple[str, str, str]]
+    series: dict[int, Series]
     blocks: list[StoredBlock]
     images: list[tuple[str, int, bytes]]
+    version: int = VERSION
+
+
+class DamagedError(Exception):
+    """A file is not as it was written; the words say where."""
 
 
 class RecordFile:
-    """Writes one record; made by `create`. Reading is a class method of its own."""
+    """Writes one record; made by `create` or, to go on with one, by `reopen`."""
 
     def __init__(self, path: str, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._counts = dict.fromkeys(TABLES, 0)
+        # Number of each key and the text that the file holds for it.
+        self._metadata: dict[str, tuple[int, str]] = {}
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> "RecordFile":
@@ -70,14 +112,27 @@ class RecordFile:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         # Replicas and Keras' callback thread may hand over readings.
         connection = sqlite3.connect(path, check_same_thread=False)
-        connection.executescript(_SCHEMA)
+        connection.executescript(SCHEMA)
         return cls(path, connection)
 
-    def add_series(self, index: int, measure: str, layer: str, variable: str) -> None:
-        """Stores what the numbers of the series `index` are."""
-        self._connection.execute(
-            "INSERT INTO series VALUES (?, ?, ?, ?)", (index, measure, layer, variable)
-        )
+    @classmethod
+    def reopen(cls, path: str | os.PathLike[str]) -> "RecordFile":
+        """Opens a file of the present format, known to be whole, to go on with it."""
+        path = os.fspath(path)
+        connection = sqlite3.connect(path, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        file = cls(path, connection)
+        rows = connection.execute("SELECT id, key, json FROM metadata")
+        file._metadata = {key: (place, text) for place, key, text in rows}
+        for table in TABLES:
+            (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+            file._counts[table] = count
+        return file
+
+    def add_series(self, index: int, series: Series) -> None:
+        """Stores what the numbers of the series `index` are, counted from 0."""
+        self._insert("series", index, *series)
+        self._counts["series"] += 1
 
     def add_block(
         self,
@@ -89,99 +144,113 @@ class RecordFile:
     ) -> None:
         """Stores a block of readings."""
         kind = "float32" if values.dtype == np.float32 else "float64"
-        self._connection.execute(
-            "INSERT INTO blocks (columns, steps, epochs, type, readings, present) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                np.asarray(columns, "<i4").tobytes(),
-                np.asarray(steps, "<i8").tobytes(),
-                np.asarray(epochs, "<i8").tobytes(),
-                kind,
-                np.asarray(values, _TYPES[kind]).tobytes(),
-                None if present is None else np.asarray(present, "u1").tobytes(),
-            ),
+        self._insert(
+            "blocks",
+            self._counts["blocks"],
+            np.asarray(columns, "<i4").tobytes(),
+            np.asarray(steps, "<i8").tobytes(),
+            np.asarray(epochs, "<i8").tobytes(),
+            kind,
+            np.asarray(values, _TYPES[kind]).tobytes(),
+            None if present is None else np.asarray(present, "u1").tobytes(),
         )
+        self._counts["blocks"] += 1
 
     def add_image(self, name: str, epoch: int, png: bytes) -> None:
         """Stores a picture."""
-        self._connection.execute(
-            "INSERT INTO images VALUES (?, ?, ?)", (name, epoch, png)
-        )
+        self._insert("images", self._counts["images"], name, epoch, png)
+        self._counts["images"] += 1
 
     def commit(self, metadata: dict[str, Any]) -> None:
         """Makes everything added so far last, with the metadata as they are now."""
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO metadata VALUES (?, ?)",
-            [(key, json.dumps(value)) for key, value in metadata.items()],
-        )
+        for key, value in metadata.items():
+            text = json.dumps(value)
+            place, before = self._metadata.get(key, (len(self._metadata), None))
+            if text != before:
+                self._insert("metadata", place, key, text)
+                self._metadata[key] = place, text
+        self._counts["metadata"] = len(self._metadata)
+        counts = [self._counts[table] for table in TABLES]
+        self._insert("totals", 0, *counts)
         self._connection.commit()
 
     def close(self) -> None:
         """Closes the file."""
         self._connection.close()
 
-    @staticmethod
-    def read(path: str | os.PathLike[str]) -> Content:
-        """Reads all of a file, also while it is being written."""
-        path = os.fspath(path)
-        if not os.path.isfile(path):
-            raise ValueError(
-                "`path` must be a record file or a run directory that holds one. "
-                + received("path", path)
-            )
-        try:
-            connection = sqlite3.connect(
-                f"{Path(path).resolve().as_uri()}?mode=ro", uri=True
-            )
-            try:
-                return _read(connection)
-            finally:
-                connection.close()
-        except _ForeignFileError as error:
-            raise ValueError(f"{error} {received('path', path)}") from None
-        except (sqlite3.DatabaseError, ValueError, KeyError, IndexError) as error:
-            raise ValueError(
-                f"`path` must be an undamaged record file; reading it failed with "
-                f"{type(error).__name__}: {error}. {received('path', path)}"
-            ) from error
-
-
-class _ForeignFileError(Exception):
-    """The file is a sound database, but not one of ours."""
-
-
-def _read(connection: sqlite3.Connection) -> Content:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != _APPLICATION_ID:
-        raise _ForeignFileError("`path` must be a file written by keras_trainkit.")
-    if version > _SCHEMA_VERSION:
-        raise _ForeignFileError(
-            f"`path` was written by a newer keras_trainkit (format {version}, this "
-            f"version reads up to {_SCHEMA_VERSION})."
+    def _insert(self, table: str, number: int, *values: Any) -> None:
+        row = (number, *values, checksum(number, *values))
+        places = ", ".join("?" * len(row))
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO {table} VALUES ({places})", row
         )
+
+
+def connect_to_read(path: str) -> sqlite3.Connection:
+    """Opens a file that nothing is to be changed in, also while it is written."""
+    return sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
+
+
+def read_content(connection: sqlite3.Connection) -> Content:
+    """Reads all of a file of the present format, each row and their number checked.
+
+    Raises:
+        DamagedError: If a row is not as it was written, or is missing.
+    """
     connection.execute("BEGIN")  # one snapshot for all tables
-    metadata = {
-        key: json.loads(text)
-        for key, text in connection.execute("SELECT key, json FROM metadata")
-    }
-    rows = connection.execute(
-        "SELECT measure, layer, variable FROM series ORDER BY id"
-    ).fetchall()
-    blocks = [
-        _decode(row, len(rows))
-        for row in connection.execute(
-            "SELECT columns, steps, epochs, type, readings, present FROM blocks "
-            "ORDER BY id"
+    expected = read_totals(connection)
+    rows: dict[str, dict[int, tuple[Any, ...]]] = {}
+    for table, names in TABLES.items():
+        found = connection.execute(
+            f"SELECT id, {', '.join(names)}, checksum FROM {table} ORDER BY id"
         )
-    ]
-    images = connection.execute(
-        "SELECT name, epoch, png FROM images ORDER BY rowid"
-    ).fetchall()
-    return Content(metadata, rows, blocks, images)
+        rows[table] = {row[0]: row[1:-1] for row in found if check_row(table, row)}
+        if list(rows[table]) != list(range(expected[table])):
+            raise DamagedError(
+                f"it holds {len(rows[table])} of {expected[table]} rows of {table}"
+            )
+    return content_of(rows)
 
 
-def _decode(row: tuple[Any, ...], series_count: int) -> StoredBlock:
+def read_totals(connection: sqlite3.Connection) -> dict[str, int]:
+    """Reads how many rows each table must have.
+
+    Raises:
+        DamagedError: If that row was damaged.
+    """
+    row = connection.execute(
+        f"SELECT id, {', '.join(TABLES)}, checksum FROM totals"
+    ).fetchone()
+    if row is None:  # created, and not written since
+        return dict.fromkeys(TABLES, 0)
+    check_row("totals", row)
+    return dict(zip(TABLES, row[1:-1], strict=True))
+
+
+def check_row(table: str, row: tuple[Any, ...]) -> bool:
+    """Returns true if a row, its checksum last, is as it was written, else raises."""
+    if row[-1] != checksum(*row[:-1]):
+        raise DamagedError(f"row {row[0]} of {table} does not match its checksum")
+    return True
+
+
+def content_of(rows: dict[str, dict[int, tuple[Any, ...]]]) -> Content:
+    """Makes sense of rows that are as they were written, by table and number.
+
+    Blocks whose series are missing are left out.
+    """
+    series = {place: Series(*row) for place, row in sorted(rows["series"].items())}
+    blocks = [decode_block(row) for _, row in sorted(rows["blocks"].items())]
+    return Content(
+        {key: json.loads(text) for _, (key, text) in sorted(rows["metadata"].items())},
+        series,
+        [block for block in blocks if set(block.columns.tolist()) <= set(series)],
+        [row for _, row in sorted(rows["images"].items())],
+    )
+
+
+def decode_block(row: Sequence[Any]) -> StoredBlock:
+    """Makes arrays of the columns of a row of `blocks`."""
     columns = np.frombuffer(row[0], "<i4")
     steps = np.frombuffer(row[1], "<i8")
     epochs = np.frombuffer(row[2], "<i8")
@@ -190,6 +259,6 @@ def _decode(row: tuple[Any, ...], series_count: int) -> StoredBlock:
     present = None
     if row[5] is not None:
         present = np.frombuffer(row[5], "u1").reshape(shape).astype(bool)
-    if len(epochs) != len(steps) or (len(columns) and columns.max() >= series_count):
-        raise ValueError("a block does not fit its series")
+    if len(epochs) != len(steps):
+        raise DamagedError("a block has not as many epochs as steps")
     return StoredBlock(columns, steps, epochs, values, present)

@@ -1,58 +1,33 @@
 """One record of everything measured during a run, read by all other parts.
 
-The record is a tidy table: one row a number, with the columns `step, epoch,
-measure, layer, variable, value`. It is kept as blocks of plain arrays, in memory
-and, given a path, in one SQLite file (`keras_trainkit.record.record_file`).
+The record is a tidy table: one row a number, with the step, the epoch, the names that
+say what it is, and the value. It is kept as blocks of plain arrays, in memory and,
+given a path, in one SQLite file (`keras_trainkit.record.record_file`).
 """
 
-import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_trainkit.arguments import received
-from keras_trainkit.record.record_file import RecordFile
-from keras_trainkit.record.vocabulary import registered
+from keras_trainkit.arguments import check_integer, received
+from keras_trainkit.record.record_file import VERSION, Content, RecordFile
+from keras_trainkit.record.series import Block, Fit, Image, Series
+from keras_trainkit.record.stored import find_file, read_file, salvage_file
+from keras_trainkit.record.vocabulary import (
+    Measure,
+    is_registered,
+    measure_named,
+    registered,
+)
 
 if TYPE_CHECKING:
     import pandas
 
-
-class Series(NamedTuple):
-    """What a number is: its measure and, where it has one, its layer and variable."""
-
-    measure: str
-    layer: str = ""
-    variable: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Block:
-    """Readings of several series at the same steps.
-
-    Args:
-        columns: The `k` series.
-        steps: Training step of each row, shape `(n,)`, from 0.
-        epochs: Epoch of each row, shape `(n,)`, from 0.
-        values: Readings, shape `(n, k)`; NaN and infinity are values like others.
-        present: Which readings were taken, shape `(n, k)`; `None` for all.
-    """
-
-    columns: tuple[Series, ...]
-    steps: np.ndarray
-    epochs: np.ndarray
-    values: np.ndarray
-    present: np.ndarray | None = None
-
-
-class Image(NamedTuple):
-    """A picture taken at the end of an epoch."""
-
-    name: str
-    epoch: int
-    png: bytes
+# Columns of a frame that are there only where a number in it has such a name.
+_RARE = ("tensor", "metric", "bin", "training")
 
 
 class TrainingRecord:
@@ -93,36 +68,102 @@ class TrainingRecord:
             What the file holds now, in memory; changes to it are not stored.
 
         Raises:
-            ValueError: If the file is missing, damaged or not a record.
+            ValueError: If the file is missing, not a record, or damaged: no byte of
+                a record can change unnoticed. The error says what is still readable.
         """
-        if os.path.isdir(path):
-            path = os.path.join(path, "record.sqlite")
         record = cls()
-        content = RecordFile.read(path)
-        names = [Series(*names) for names in content.series]
-        for block in content.blocks:
-            columns = tuple(names[index] for index in block.columns)
-            record._keep(
-                Block(columns, block.steps, block.epochs, block.values, block.present)
-            )
-        record._images = [Image(*image) for image in content.images]
-        record.metadata = content.metadata
+        record._take(read_file(find_file(path)))
         return record
+
+    @classmethod
+    def resume(cls, path: str | os.PathLike[str]) -> "TrainingRecord":
+        """Opens a stored record to go on with it; call `begin_fit` next.
+
+        Args:
+            path: A record file, or the run directory that holds `record.sqlite`. No
+                other process may write to it.
+
+        Raises:
+            ValueError: If the file cannot be read, or is of an older format, which
+                is not written any more.
+        """
+        path = find_file(path)
+        content = read_file(path)
+        if content.version != VERSION:
+            raise ValueError(
+                f"`path` must be a record of format {VERSION} to go on with; older "
+                f"ones can be read with `open`. {received('path', path)}"
+            )
+        record = cls()
+        record._take(content)
+        record._series = {series: index for index, series in content.series.items()}
+        record._file = RecordFile.reopen(path)
+        return record
+
+    @classmethod
+    def salvage(cls, path: str | os.PathLike[str]) -> "TrainingRecord":
+        """Reads what is whole of a damaged record, and warns of what is lost.
+
+        Args:
+            path: A record file, or the run directory that holds `record.sqlite`. It
+                is left as it is.
+
+        Returns:
+            A record in memory of all readings whose checksums hold.
+
+        Raises:
+            ValueError: If nothing in the file is whole.
+        """
+        path = find_file(path)
+        saved = salvage_file(path)
+        warnings.warn(
+            f"Of the damaged record {path!r} these are whole: {saved.words()}; "
+            f"rows by table: {saved.found}"
+            + (f" of {saved.expected}." if saved.expected else "."),
+            stacklevel=2,
+        )
+        record = cls()
+        record._take(saved.content)
+        return record
+
+    @classmethod
+    def of(cls, source: "TrainingRecord | str | os.PathLike[str]") -> "TrainingRecord":
+        """Returns a record as it is, or opens the one that a path names."""
+        return source if isinstance(source, cls) else cls.open(source)  # type: ignore[arg-type]
 
     def add(
         self,
-        measure: str,
+        measure: str | Series,
         value: float,
         *,
         step: int,
         epoch: int,
         layer: str = "",
         variable: str = "",
+        tensor: str = "",
+        metric: str = "",
+        bin: str = "",
+        training: str = "",
     ) -> None:
-        """Adds one number; see `append` for many."""
-        self._pending.append(
-            (int(step), int(epoch), Series(measure, layer, variable), float(value))
-        )
+        """Adds one number; see `append` for many.
+
+        Args:
+            measure: What is measured, or the whole series that the number is of.
+            value: The number; NaN and infinity are values like others.
+            step: The step of training it belongs to, from 0.
+            epoch: The epoch, from 0.
+            layer: See `Series`, as for the other names.
+            variable: Name of a variable.
+            tensor: Kind of tensor.
+            metric: Name of a metric.
+            bin: Edges of a bin.
+            training: Number of a training.
+        """
+        series = measure
+        if not isinstance(series, Series):
+            names = layer, variable, tensor, metric, bin, training
+            series = Series(series, *names)
+        self._pending.append((int(step), int(epoch), series, float(value)))
 
     def append(
         self,
@@ -174,6 +215,68 @@ class TrainingRecord:
         if self._file is not None:
             self._file.add_image(*image)
 
+    def begin_fit(
+        self, initial_epoch: int = 0, *, step: int | None = None, **about: Any
+    ) -> Fit:
+        """Marks that another `fit` begins, which this record goes on with.
+
+        Steps go on where the last reading was. So do epochs, if Keras counts them
+        from 0 again or from one that the record has left behind.
+
+        Args:
+            initial_epoch: The epoch that Keras calls its first, int >= 0.
+            step: Its first step, counted over the whole record; the one after the
+                last reading if `None`.
+            **about: What is known of this fit, kept in the metadata, e.g. `started`.
+
+        Returns:
+            Its first step and epoch as this record counts: whoever records adds
+            `fit.epoch - initial_epoch` to the epochs of Keras.
+        """
+        initial_epoch = check_integer("initial_epoch", initial_epoch, 0)
+        self._take_pending()
+        if step is None:
+            ends = (int(b.steps.max()) for b in self._blocks if len(b.steps))
+            step = max(ends, default=-1) + 1
+        last = max(
+            (int(b.epochs.max()) for b in self._blocks if len(b.epochs)), default=-1
+        )
+        goes_on = last < 0 or (initial_epoch > 0 and initial_epoch >= last)
+        epoch = initial_epoch if goes_on else last + 1
+        fits = self.metadata.setdefault("fits", [])
+        if not fits and step > 0:
+            fits.append({"step": 0, "epoch": 0})  # recorded before fits were marked
+        fits.append({"step": step, "epoch": epoch, **about})
+        return self.fits[-1]
+
+    @property
+    def fits(self) -> tuple[Fit, ...]:
+        """The calls of `fit` that the record goes over, in order.
+
+        One from the first step if none was marked. `about` of each may be added to.
+        """
+        marked = self.metadata.get("fits")
+        if not isinstance(marked, list) or not marked:
+            return (Fit(0, 0, {}),)
+        return tuple(Fit(int(one["step"]), int(one["epoch"]), one) for one in marked)
+
+    def describe(self, *measures: Measure) -> None:
+        """Keeps with the record what measures of one's own are.
+
+        Whoever reads the record, also elsewhere, then draws and judges them right.
+        """
+        own = self.metadata.setdefault("measures", {})
+        for measure in measures:
+            if not is_registered(measure.name):
+                own[measure.name] = measure.to_dict()
+
+    def measure(self, name: str) -> Measure:
+        """What is known of a measure; see `keras_trainkit.record.Measure`."""
+        own = self.metadata.get("measures")
+        if isinstance(own, dict) and name in own and not is_registered(name):
+            return Measure.from_dict(own[name])
+        return measure_named(name)
+
     def flush(self) -> None:
         """Writes everything to the file, if there is one."""
         self._take_pending()
@@ -221,17 +324,25 @@ class TrainingRecord:
                 yield series
 
     def values(
-        self, measure: str, layer: str = "", variable: str = ""
+        self,
+        measure: str,
+        layer: str = "",
+        variable: str = "",
+        tensor: str = "",
+        metric: str = "",
+        bin: str = "",
+        training: str = "",
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns one series as arrays, cheaper than a frame.
+        """Returns one series as arrays, cheaper than a frame; see `Series`.
 
         Returns:
             `(steps, epochs, values)`, each of shape `(n,)`, by step; all empty if
             nothing was recorded under these names.
         """
+        series = Series(measure, layer, variable, tensor, metric, bin, training)
         self._take_pending()
         steps, epochs, values = [], [], []
-        for block, column in self._columns_of.get(Series(measure, layer, variable), ()):
+        for block, column in self._columns_of.get(series, ()):
             if block.present is None:
                 steps.append(block.steps)
                 epochs.append(block.epochs)
@@ -263,8 +374,10 @@ class TrainingRecord:
             layer: Only this layer.
 
         Returns:
-            A frame with the columns `step, epoch, measure, layer, variable, value`,
-            by step. `layer` and `variable` are "" where they do not apply.
+            A frame with the columns `step, epoch, fit, measure, layer, variable,
+            value`, by step; `fit` counts the calls of `fit` from 0. Before `value`
+            stand `tensor`, `metric`, `bin` and `training` where a number in the frame
+            has such a name. Names are "" where they do not apply.
 
         Raises:
             ValueError: If `measure` or `layer` is unknown to the record.
@@ -289,54 +402,19 @@ class TrainingRecord:
         ]
         columns = [self.values(*series) for series in wanted]
         counts = [len(steps) for steps, _, _ in columns]
-        frame = pandas.DataFrame(
-            {
-                "step": _concatenate([steps for steps, _, _ in columns], np.int64),
-                "epoch": _concatenate([epochs for _, epochs, _ in columns], np.int64),
-                "measure": np.repeat([series.measure for series in wanted], counts),
-                "layer": np.repeat([series.layer for series in wanted], counts),
-                "variable": np.repeat([series.variable for series in wanted], counts),
-                "value": _concatenate([values for _, _, values in columns], np.float64),
-            }
-        )
+        steps = _concatenate([steps for steps, _, _ in columns], np.int64)
+        epochs = _concatenate([epochs for _, epochs, _ in columns], np.int64)
+        starts = [fit.step for fit in self.fits]
+        frame = pandas.DataFrame({"step": steps, "epoch": epochs})
+        frame["fit"] = np.searchsorted(starts[1:], steps, side="right")
+        for name in Series._fields:
+            names = [getattr(series, name) for series in wanted]
+            if name not in _RARE or any(names):
+                frame[name] = np.repeat(np.array(names, dtype=str), counts)
+        frame["value"] = _concatenate([values for _, _, values in columns], np.float64)
         return frame.sort_values("step", kind="stable", ignore_index=True)
 
-    def first_nonfinite(self) -> Mapping[str, Any] | None:
-        """Names the first tensor that held NaN or infinity.
-
-        Returns:
-            `{"step", "epoch", "layer", "variable", "count"}`, or `None` if every
-            tensor measured was finite. Among tensors of the same step the one
-            computed first is named: activations in the order of the layers, then
-            gradients from the last layer to the first, then weights.
-        """
-        found: list[tuple[tuple[int, ...], dict[str, Any]]] = []
-        suspects = self._ever_positive("nonfinite_count")
-        for place, series in enumerate(self.select("nonfinite_count")):
-            if series not in suspects:
-                continue
-            steps, epochs, counts = self.values(*series)
-            bad = np.flatnonzero(counts > 0)
-            if not len(bad):
-                continue
-            row = bad[0]
-            kind = _nonfinite_kind(series.variable)
-            backward = kind in (1, 2)
-            found.append(
-                (
-                    (int(steps[row]), kind, -place if backward else place),
-                    {
-                        "step": int(steps[row]),
-                        "epoch": int(epochs[row]),
-                        "layer": series.layer,
-                        "variable": series.variable,
-                        "count": int(counts[row]),
-                    },
-                )
-            )
-        return min(found, key=lambda item: item[0])[1] if found else None
-
-    def _ever_positive(self, measure: str) -> set[Series]:
+    def ever_positive(self, measure: str) -> set[Series]:
         """Series of a measure that may hold a value above 0, block by block."""
         self._take_pending()
         places: dict[tuple[Series, ...], list[int]] = {}
@@ -354,6 +432,15 @@ class TrainingRecord:
                 block.columns[chosen[place]] for place in above.nonzero()[0]
             )
         return positive
+
+    def _take(self, content: Content) -> None:
+        for block in content.blocks:
+            columns = tuple(content.series[index] for index in block.columns.tolist())
+            self._keep(
+                Block(columns, block.steps, block.epochs, block.values, block.present)
+            )
+        self._images = [Image(*image) for image in content.images]
+        self.metadata = content.metadata
 
     def _take_pending(self) -> None:
         if not self._pending:
@@ -392,17 +479,8 @@ class TrainingRecord:
         if series not in self._series:
             self._series[series] = len(self._series)
             if self._file is not None:
-                self._file.add_series(self._series[series], *series)
+                self._file.add_series(self._series[series], series)
         return self._series[series]
-
-
-def _nonfinite_kind(variable: str) -> int:
-    """Rank of a tensor in the order of computation within one step."""
-    if variable == "activation":
-        return 0
-    if variable == "activation_gradient":
-        return 1
-    return 2 if variable.endswith(" gradient") else 3
 
 
 def _concatenate(arrays: list[np.ndarray], dtype: Any) -> np.ndarray:
