@@ -25,7 +25,7 @@ class OverfittingMonitor(Monitor):
     `train_<metric>_eval`, and of each metric `overfitting_gap` (positive when
     validation is worse), `overfitting_gap_smoothed` (exponential mean) and
     `overfitting_gap_trend` (slope over the last 5 epochs, per epoch), with the
-    metric's name in the column `variable`. Sample weights are not used.
+    metric's name in the column `metric`. Sample weights are not used.
 
     Args:
         train_data: `(x, y)` to evaluate on; `None` keeps the first `examples`
@@ -127,17 +127,17 @@ class OverfittingMonitor(Monitor):
 
     def _add_gap(self, name: str, gap: float, place: dict[str, Any]) -> None:
         record = self._joined().record
-        _, _, smoothed = record.values("overfitting_gap_smoothed", variable=name)
+        _, _, smoothed = record.values("overfitting_gap_smoothed", metric=name)
         before = smoothed[-1] if len(smoothed) and np.isfinite(smoothed[-1]) else gap
         mean = self.smoothing * before + (1.0 - self.smoothing) * gap
-        record.add("overfitting_gap", gap, variable=name, **place)
-        record.add("overfitting_gap_smoothed", mean, variable=name, **place)
-        _, epochs, gaps = record.values("overfitting_gap", variable=name)
+        record.add("overfitting_gap", gap, metric=name, **place)
+        record.add("overfitting_gap_smoothed", mean, metric=name, **place)
+        _, epochs, gaps = record.values("overfitting_gap", metric=name)
         recent = slice(-_TREND_EPOCHS, None)
         epochs, gaps = epochs[recent], gaps[recent]
         if len(gaps) >= 2 and np.isfinite(gaps).all() and epochs[-1] > epochs[0]:
             trend = float(np.polyfit(epochs - epochs[0], gaps, 1)[0])
-            record.add("overfitting_gap_trend", trend, variable=name, **place)
+            record.add("overfitting_gap_trend", trend, metric=name, **place)
 
     def _give_up(self, reason: str) -> None:
         self._able = False

@@ -291,7 +291,7 @@ def _summary(record: Any, epoch: int) -> dict[str, float]:
     ]
     if dead:
         found["dead_fraction"] = float(max(dead))
-    gaps = record.values("overfitting_gap", variable="loss")[2]
+    gaps = record.values("overfitting_gap", metric="loss")[2]
     if len(gaps):
         found["overfitting_gap"] = float(gaps[-1])
     return found

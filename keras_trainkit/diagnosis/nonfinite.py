@@ -1,6 +1,7 @@
 """Names the tensor that went NaN or infinite first."""
 
 from keras_trainkit.finding import Finding
+from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.training_record import TrainingRecord
 
 
@@ -13,18 +14,24 @@ def describe_nonfinite(record: TrainingRecord) -> Finding | None:
     Returns:
         A finding, or `None` if everything measured was finite.
     """
-    first = record.first_nonfinite()
+    first = Readings.of(record).first_nonfinite
     if first is None:
         return None
+    series = first.series
     return Finding(
-        f"The first tensor with NaN or infinity is '{first['variable']}' of the "
-        f"layer '{first['layer']}', at step {first['step']}.",
-        where=first["layer"],
+        f"The first tensor with NaN or infinity is '{series.tensor_name}', at step "
+        f"{first.step}.",
+        where=series.layer,
         code="nonfinite",
         category="numerical",
         severity="error",
-        evidence={key: first[key] for key in ("step", "epoch", "variable", "count")},
-        first_step=first["step"],
+        evidence={
+            "step": first.step,
+            "epoch": first.epoch,
+            "tensor": series.tensor_name,
+            "count": first.count,
+        },
+        first_step=first.step,
         advice="Look at the inputs of that step and at the layer; lower the learning "
         "rate or clip gradients (`global_clipnorm=1.0`).",
     )

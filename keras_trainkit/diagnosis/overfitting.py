@@ -19,8 +19,8 @@ def describe_overfitting(record: TrainingRecord) -> Finding | None:
     Returns:
         A finding, or `None` while there is nothing to say.
     """
-    _, _, gaps = record.values("overfitting_gap_smoothed", variable="loss")
-    _, _, trends = record.values("overfitting_gap_trend", variable="loss")
+    _, _, gaps = record.values("overfitting_gap_smoothed", metric="loss")
+    _, _, trends = record.values("overfitting_gap_trend", metric="loss")
     _, _, training = record.values("train_loss_eval")
     _, epochs, validation = record.values("val_loss")
     if min(map(len, (gaps, trends, training, validation))) < _FEWEST_EPOCHS:

@@ -1,11 +1,19 @@
 """Every number of a run, kept in one place and read from there."""
 
-from keras_trainkit.record.training_record import (
-    Block,
-    Image,
-    Series,
-    TrainingRecord,
-)
+from keras_trainkit.record.readings import Nonfinite, Readings
+from keras_trainkit.record.series import Block, Fit, Image, Series
+from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.record.vocabulary import Band, Measure, register
 
-__all__ = ["Band", "Block", "Image", "Measure", "Series", "TrainingRecord", "register"]
+__all__ = [
+    "Band",
+    "Block",
+    "Fit",
+    "Image",
+    "Measure",
+    "Nonfinite",
+    "Readings",
+    "Series",
+    "TrainingRecord",
+    "register",
+]

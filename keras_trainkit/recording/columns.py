@@ -3,7 +3,7 @@
 import dataclasses
 import enum
 
-from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.series import Series
 
 
 class Merge(enum.Enum):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit import measures
-from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.series import Series
 from keras_trainkit.recording.columns import Column, Merge
 from keras_trainkit.recording.rows import Reading, StepRows
 from keras_trainkit.recording.schedule import Replica
@@ -61,7 +61,7 @@ class LayerReadings:
             for label, samples in groups.items():
                 columns += _columns(label, measure, self._tap.layers[label].bounds)
                 readers.append(reader(label, samples))
-                series = Series("nonfinite_count", label, measure)
+                series = Series("nonfinite_count", label, tensor=measure)
                 suspects.append(Column(series, Merge.SUM))
                 seen.append(samples)
         histograms = self._histogram_variables()

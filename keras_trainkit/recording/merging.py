@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.series import Series
 from keras_trainkit.recording.columns import Column, Merge
 
 Rows = tuple[np.ndarray, np.ndarray]

@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.layers import measured_layers
 from keras_trainkit.measures import HISTOGRAM_EDGES
+from keras_trainkit.record.series import bin_name
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.record.vocabulary import recorded_name
 from keras_trainkit.recording.function import MeasuredFunction
@@ -302,7 +303,7 @@ def _add_histograms(
         counts = np.sum([state.numpy() for state in states], axis=0)
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
             if count:
-                name = f"{low:g}:{high:g}"
-                record.add(measure, count, layer=label, variable=name, **place)
+                name = bin_name(low, high)
+                record.add(measure, count, layer=label, bin=name, **place)
         for state in states:
             state.assign(np.zeros(len(counts)))

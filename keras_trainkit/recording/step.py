@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_trainkit.keras_model.layers import MeasuredLayer, measured_layers, short_name
 from keras_trainkit.keras_model.optimizers import optimizers_of
-from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.series import Series
 from keras_trainkit.recording.columns import Column, Merge
 from keras_trainkit.recording.layer_statistics import LayerReadings
 from keras_trainkit.recording.request import Request

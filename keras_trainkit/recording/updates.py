@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_trainkit import measures
-from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.series import Series
 from keras_trainkit.recording.columns import Column
 from keras_trainkit.recording.entries import Entries
 from keras_trainkit.recording.rows import Reading, StepRows
@@ -152,8 +152,8 @@ class UpdateReadings:
             for name, scale, sparse in zip(names, scales, update.sparse, strict=True)
         ]
         suspects = [
-            Column(Series("nonfinite_count", layer, f"{name}{what}"))
-            for what in ("", " gradient")
+            Column(Series("nonfinite_count", layer, name, tensor))
+            for tensor in ("weight", "gradient")
             for layer, name in names
         ]
 

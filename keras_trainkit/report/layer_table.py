@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
-from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.series import Series
 from keras_trainkit.record.vocabulary import Measure, measure_named, registered
 
 # Measured of layers and variables, but no column here.

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
-from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.series import Series
 from keras_trainkit.record.vocabulary import measure_named
-from keras_trainkit.report.figures.lines import label
 from keras_trainkit.report.figures.specification import number
 
 
@@ -112,9 +111,9 @@ def _best(readings: Readings, validation: Series, metric: str) -> str:
 def _gap(readings: Readings) -> list[Tile]:
     tiles = []
     for series in readings.select("overfitting_gap"):
-        if series.variable not in ("", "loss"):
+        if series.metric not in ("", "loss"):
             continue
-        trend_series = Series("overfitting_gap_trend", series.layer, series.variable)
+        trend_series = series._replace(measure="overfitting_gap_trend")
         trend = readings.latest(trend_series)
         note = f"{trend:+.2g} an epoch" if np.isfinite(trend) else ""
         tiles.append(Tile("Overfitting gap", number(readings.latest(series)), note))
@@ -136,7 +135,9 @@ def _worst_ratio(readings: Readings) -> list[Tile]:
         low = value < band.low
         state, words = "warning", "below 1e-4" if low else "above 1e-2"
     return [
-        Tile("Worst update ratio", number(value), f"{label(worst)}, {words}", state)
+        Tile(
+            "Worst update ratio", number(value), f"{worst.tensor_name}, {words}", state
+        )
     ]
 
 
@@ -163,11 +164,11 @@ def _worst(readings: Readings, name: str) -> Series | None:
 
 
 def _finiteness(readings: Readings) -> list[Tile]:
-    first = readings.record.first_nonfinite()
+    first = readings.first_nonfinite
     if first is not None:
-        tensor = " ".join(part for part in (first["layer"], first["variable"]) if part)
-        note = f"first at step {first['step']} (epoch {first['epoch']}): {tensor}"
-        return [Tile("NaN or infinity", f"{first['count']} values", note, "bad")]
+        tensor = first.series.tensor_name
+        note = f"first at step {first.step} (epoch {first.epoch}): {tensor}"
+        return [Tile("NaN or infinity", f"{first.count} values", note, "bad")]
     if readings.select("nonfinite_count"):
         return [Tile("NaN or infinity", "none", "in any tensor measured", "good")]
     return []

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from keras_trainkit.arguments import received
-from keras_trainkit.record.training_record import Series, TrainingRecord
+from keras_trainkit.record.series import Series
+from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.record.vocabulary import measure_named
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -126,10 +127,9 @@ def _histogram_events(
 
     counts: dict[tuple[int, str], dict[tuple[float, float], float]] = {}
     for series, steps, values in fresh:
-        left, _, right = series.variable.partition(":")
         for step, value in zip(steps.tolist(), values.tolist(), strict=True):
             bins = counts.setdefault((step, f"{series.measure}/{series.layer}"), {})
-            bins[float(left), float(right)] = value
+            bins[series.edges] = value
     for (step, tag), bins in counts.items():
         edges = sorted(bins)
         limits = _finite([edges[0][0], *(right for _, right in edges)])

@@ -49,7 +49,7 @@ class TrialRecord:
                 value,
                 step=step,
                 epoch=epoch,
-                variable=_variable(execution),
+                training=_training(execution),
             )
         self._record.flush()
 
@@ -76,11 +76,11 @@ def read_trial_record(
         return [], {}
     executions: list[dict[str, list[float]]] = []
     while True:
-        variable = _variable(len(executions))
+        training = _training(len(executions))
         metrics = {
             logged_name(series.measure): record.values(*series)[2].tolist()
             for series in record.series
-            if series.variable == variable
+            if series.training == training
         }
         if not metrics:
             break
@@ -88,6 +88,6 @@ def read_trial_record(
     return executions, record.metadata
 
 
-def _variable(execution: int) -> str:
+def _training(execution: int) -> str:
     # The first bears no name, as the metrics of any other run.
-    return "" if execution == 0 else f"execution {execution + 1}"
+    return "" if execution == 0 else str(execution + 1)

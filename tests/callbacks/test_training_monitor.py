@@ -75,7 +75,7 @@ def test_training_side_of_the_gap_equals_an_evaluation_of_ones_own():
     loss, accuracy = model.evaluate(x, y, verbose=0)
     record = monitor.record
     np.testing.assert_allclose(record.values("train_loss_eval")[2], [loss], rtol=1e-5)
-    gap = record.values("overfitting_gap", variable="accuracy")[2]
+    gap = record.values("overfitting_gap", metric="accuracy")[2]
     expected = accuracy - history.history["val_accuracy"][0]
     np.testing.assert_allclose(gap, [expected], atol=1e-5)
 

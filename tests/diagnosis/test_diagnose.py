@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from keras_trainkit import diagnosis
-from keras_trainkit.record.training_record import Series, TrainingRecord
+from keras_trainkit.record.series import Series
+from keras_trainkit.record.training_record import TrainingRecord
 
 
 def with_losses(losses):
@@ -114,7 +115,7 @@ def with_gap(validation, training):
         record.add("train_loss_eval", train, **place)
         for name in ("overfitting_gap_smoothed", "overfitting_gap_trend"):
             value = val - train if name.endswith("smoothed") else 0.05
-            record.add(name, value, variable="loss", **place)
+            record.add(name, value, metric="loss", **place)
     return record
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from keras_trainkit.record.readings import Readings
-from keras_trainkit.record.training_record import Series, TrainingRecord
+from keras_trainkit.record.series import Series
+from keras_trainkit.record.training_record import TrainingRecord
 from tests.report.records import full_record
 
 
@@ -64,3 +65,47 @@ def test_layers_keep_the_order_of_the_model():
     record = full_record(layers=2)
     record.metadata["layers"] = ["input", "dense_1"]
     assert Readings(record).layers == ("input", "dense_1", "dense_0")
+
+
+def test_first_tensor_computed_is_named_among_those_of_a_step():
+    record = TrainingRecord()
+    for variable, tensor in (
+        ("kernel", "weight"),
+        ("kernel", "gradient"),
+        ("", "activation_gradient"),
+        ("", "activation"),
+    ):
+        for layer in ("first", "last"):
+            series = Series("nonfinite_count", layer, variable, tensor)
+            record.add(series, 0, step=3, epoch=1)
+            record.add(series, 2, step=4, epoch=1)
+    names = []
+    while (first := Readings(record).first_nonfinite) is not None:
+        assert (first.step, first.epoch, first.count) == (4, 1, 2)
+        names.append(first.series.tensor_name)
+        left = [one for one in record.series if one != first.series]
+        counts = [record.values(*series)[2] for series in left]
+        steps = record.values(*first.series)[0]
+        record = TrainingRecord()
+        if left:
+            record.append(left, steps, [1, 1], np.stack(counts, axis=1))
+    assert names == [
+        "first/activation",
+        "last/activation",
+        "last/activation gradient",
+        "first/activation gradient",
+        "last/kernel gradient",
+        "first/kernel gradient",
+        "first/kernel",
+        "last/kernel",
+    ]
+
+
+def test_readings_are_taken_from_wherever_they_are(tmp_path):
+    record = TrainingRecord(tmp_path / "record.sqlite")
+    record.add("loss", 1.0, step=0, epoch=0)
+    record.flush()
+    readings = Readings.of(record)
+    assert readings.record is record
+    assert Readings.of(readings) is readings
+    assert Readings.of(tmp_path).record.series == (Series("loss"),)

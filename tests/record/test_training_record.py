@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_trainkit.record.training_record import Series, TrainingRecord
+from keras_trainkit.record.series import Series
+from keras_trainkit.record.training_record import TrainingRecord
+from keras_trainkit.record.vocabulary import Band, Measure, measure_named
 
 
 def filled(path=None):
@@ -25,7 +27,8 @@ def filled(path=None):
 
 def test_frame_is_tidy_and_keeps_values_that_are_not_finite():
     frame = filled().to_frame()
-    assert list(frame) == ["step", "epoch", "measure", "layer", "variable", "value"]
+    names = ["step", "epoch", "fit", "measure", "layer", "variable", "value"]
+    assert list(frame) == names
     assert len(frame) == 6
     assert frame.step.is_monotonic_increasing
     norms = filled().to_frame(measure="gradient_norm", layer="dense")
@@ -92,9 +95,9 @@ def test_bad_files_are_refused_with_their_path(tmp_path):
     connection.close()
     for path, message in (
         (tmp_path / "nothing", "must be a record file"),
-        (text, "undamaged"),
+        (text, "Nothing in it can be read"),
         (foreign, "written by keras_trainkit"),
-        (damaged, "undamaged"),
+        (damaged, "does not match its checksum"),
     ):
         with pytest.raises(ValueError, match=message) as error:
             TrainingRecord.open(path)
@@ -111,17 +114,107 @@ def test_unknown_names_are_refused_with_the_known_ones():
     assert filled().to_frame(measure="dead_fraction").empty
 
 
-def test_first_tensor_computed_is_named_among_those_of_a_step():
+def test_names_of_every_kind_keep_apart_and_survive_the_file(tmp_path):
+    record = TrainingRecord(tmp_path / "record.sqlite")
+    kinds = [
+        Series("nonfinite_count", "dense", tensor="activation"),
+        Series("nonfinite_count", "dense", "kernel", "gradient"),
+        Series("overfitting_gap", metric="loss"),
+        Series("activation_histogram", "dense", bin="-inf:1e-08"),
+        Series("val_loss", training="2"),
+    ]
+    for value, series in enumerate(kinds):
+        record.add(series, value, step=0, epoch=0)
+    record.add("overfitting_gap", 9, step=1, epoch=0, metric="loss")
+    record.close()
+    stored = TrainingRecord.open(tmp_path)
+    assert stored.series == tuple(kinds)
+    assert stored.to_frame().equals(record.to_frame())
+    names = ["tensor", "metric", "bin", "training"]
+    assert list(stored.to_frame())[-5:] == [*names, "value"]
+    assert list(stored.to_frame(measure="overfitting_gap"))[-2:] == ["metric", "value"]
+    assert stored.values("overfitting_gap", metric="loss")[2].tolist() == [2.0, 9.0]
+    assert kinds[3].edges == (-np.inf, 1e-8)
+    assert [series.tensor_name for series in kinds] == [
+        "dense/activation",
+        "dense/kernel gradient",
+        "loss",
+        "dense",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "initial", "expected"),
+    [
+        ([], 0, (0, 0)),
+        ([], 5, (0, 5)),
+        ([0, 0, 1, 1], 0, (4, 2)),
+        ([0, 0, 1, 1], 2, (4, 2)),
+        ([0, 0, 1, 1], 7, (4, 7)),
+        ([0, 1, 2], 2, (3, 2)),  # broken off in epoch 2, which is done again
+        ([0, 1, 2], 1, (3, 3)),
+    ],
+)
+def test_a_later_fit_goes_on_where_the_record_is(recorded, initial, expected):
     record = TrainingRecord()
-    for variable in ("kernel", "kernel gradient", "activation_gradient", "activation"):
-        for layer in ("first", "last"):
-            record.add(
-                "nonfinite_count", 2, step=4, epoch=1, layer=layer, variable=variable
-            )
-    first = record.first_nonfinite()
-    assert (first["layer"], first["variable"], first["step"]) == (
-        "first",
-        "activation",
-        4,
-    )
-    assert TrainingRecord().first_nonfinite() is None
+    for step, epoch in enumerate(recorded):
+        record.add("loss", 1.0, step=step, epoch=epoch)
+    fit = record.begin_fit(initial, started="now")
+    assert (fit.step, fit.epoch, fit.about["started"]) == (*expected, "now")
+    assert record.fits[-1] == fit
+    assert len(record.fits) == (2 if recorded else 1)
+
+
+def test_frame_and_file_tell_which_fit_a_number_is_of(tmp_path):
+    record = TrainingRecord(tmp_path / "record.sqlite")
+    record.begin_fit()
+    record.add("loss", 1.0, step=0, epoch=0)
+    fit = record.begin_fit(step=5)
+    record.add("loss", 0.5, step=fit.step, epoch=fit.epoch)
+    record.close()
+    stored = TrainingRecord.open(tmp_path)
+    assert stored.to_frame().fit.tolist() == [0, 1]
+    assert [(fit.step, fit.epoch) for fit in stored.fits] == [(0, 0), (5, 1)]
+    assert [fit.step for fit in TrainingRecord().fits] == [0]
+
+
+def test_a_stored_record_is_gone_on_with(tmp_path):
+    record = filled(tmp_path / "record.sqlite")
+    record.close()
+    for number in range(2):
+        resumed = TrainingRecord.resume(tmp_path)
+        fit = resumed.begin_fit()
+        assert fit.step == 3 + number
+        resumed.add("val_loss", 0.4, step=fit.step, epoch=fit.epoch)
+        resumed.add("new", 1.0, step=fit.step, epoch=fit.epoch, layer="ü")
+        resumed.add_image("filters", fit.epoch, b"png")
+        resumed.close()
+    stored = TrainingRecord.open(tmp_path)
+    assert stored.values("val_loss")[2].tolist() == [0.5, 0.4, 0.4]
+    assert stored.values("new", "ü")[0].tolist() == [3, 4]
+    assert len(stored.images()) == 3
+    assert len(stored.fits) == 3
+    assert stored.metadata["seed"] == 3
+
+
+def test_a_measure_of_ones_own_goes_with_the_record(tmp_path):
+    own = Measure("sharpness", of="layer", when="epoch", unit="s", healthy=Band(0, 1))
+    record = filled(tmp_path / "record.sqlite")
+    record.describe(own, measure_named("loss"))
+    record.close()
+    stored = TrainingRecord.open(tmp_path)
+    assert stored.measure("sharpness") == own
+    assert list(stored.metadata["measures"]) == ["sharpness"]
+    assert stored.measure("update_ratio") == measure_named("update_ratio")
+    assert stored.measure("val_auc").when == "epoch"
+
+
+def test_a_record_is_taken_from_wherever_it_is(tmp_path):
+    record = filled(tmp_path / "record.sqlite")
+    record.flush()
+    assert TrainingRecord.of(record) is record
+    for path in (tmp_path, tmp_path / "record.sqlite", str(tmp_path)):
+        assert TrainingRecord.of(path).metadata == {"seed": 3}
+    with pytest.raises(ValueError, match="Received: path=3"):
+        TrainingRecord.of(3)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_trainkit import callbacks
+from keras_trainkit.record import Readings
 from tests import models
 from tests.tolerances import FLOAT32
 
@@ -237,12 +238,8 @@ def test_first_tensor_that_is_not_finite_is_named_with_its_step():
         callbacks.LayerStatisticsMonitor(every=1),
     ]
     model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=monitors)
-    first = monitors[0].record.first_nonfinite()
-    assert (first["step"], first["layer"], first["variable"]) == (
-        3,
-        "hidden",
-        "activation",
-    )
+    first = Readings(monitors[0].record).first_nonfinite
+    assert (first.step, first.series.tensor_name) == (3, "hidden/activation")
 
 
 def test_loss_that_is_not_finite_is_read_though_not_due_where_steps_run_together():

@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.record.training_record import Series, TrainingRecord
+from keras_trainkit.record.series import Series
+from keras_trainkit.record.training_record import TrainingRecord
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 HOSTILE_NAMES = (
@@ -30,7 +31,7 @@ def full_record(layers=6, epochs=5, steps_per_epoch=20, names=None):
                 "update_ratio",
             ):
                 columns.append(Series(measure, layer, variable))
-            columns.append(Series("nonfinite_count", layer, f"{variable} gradient"))
+            columns.append(Series("nonfinite_count", layer, variable, "gradient"))
         for measure in (
             "activation_mean",
             "activation_std",
@@ -82,12 +83,12 @@ def _end_epoch(record, names, step, epoch, random):
         record.add(name, value, step=step, epoch=epoch)
     place = {"step": step, "epoch": epoch}
     for suffix in ("", "_smoothed", "_trend"):
-        record.add(f"overfitting_gap{suffix}", 0.1, variable="loss", **place)
+        record.add(f"overfitting_gap{suffix}", 0.1, metric="loss", **place)
     for layer in names:
         record.add("dead_fraction", random.uniform(0, 0.2), layer=layer, **place)
         for edges, count in (("-inf:-1", 1), ("-1:0", 30), ("0:1", 60), ("1:inf", 9)):
             for measure in ("activation_histogram", "activation_gradient_histogram"):
-                record.add(measure, count, layer=layer, variable=edges, **place)
+                record.add(measure, count, layer=layer, bin=edges, **place)
     record.add("filter_smoothness", 0.2, layer=names[0], **place)
     pixels = random.integers(0, 255, (17, 25, 1), dtype=np.uint8)
     record.add_image("filters", epoch, tf.io.encode_png(pixels).numpy())
@@ -100,7 +101,7 @@ def sick_record():
         Series("loss"),
         Series("update_ratio", "dense_0", "kernel"),
         Series("update_ratio", "dense_1", "kernel"),
-        Series("nonfinite_count", "dense_2", "kernel gradient"),
+        Series("nonfinite_count", "dense_2", "kernel", "gradient"),
         Series("activation_std", "dense_2"),
         Series("dead_fraction", "dense_1"),
     )

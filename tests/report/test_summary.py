@@ -85,7 +85,7 @@ def test_most_dead_units_names_the_layer(fraction, value, note, state):
 def test_first_nonfinite_tensor_is_named():
     tile = tiles_of(sick_record())["NaN or infinity"]
     assert tile.state == "bad"
-    assert tile.note == "first at step 41 (epoch 2): dense_2 kernel gradient"
+    assert tile.note == "first at step 41 (epoch 2): dense_2/kernel gradient"
     assert tiles_of(full_record())["NaN or infinity"].value == "none"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
-from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.series import Series
 from keras_trainkit.record.vocabulary import measure_named
 from keras_trainkit.report.figures.specification import (
     Choice,
@@ -16,12 +16,6 @@ from keras_trainkit.report.figures.specification import (
 )
 
 _EPOCHS = 60
-
-
-def edges(series: Series) -> tuple[float, float]:
-    """Left and right edge of the bin that a histogram's series counts."""
-    left, _, right = series.variable.partition(":")
-    return float(left), float(right)
 
 
 def draw(readings: Readings) -> Specification | None:
@@ -37,7 +31,7 @@ def draw(readings: Readings) -> Specification | None:
         _option(
             readings,
             f"{measure_named(name).words} of {layer}",
-            sorted(chosen, key=edges),
+            sorted(chosen, key=lambda one: one.edges),
         )
         for (name, layer), chosen in by_place.items()
     ]
@@ -77,7 +71,7 @@ def _option(readings: Readings, words: str, chosen: list[Series]) -> dict[str, A
     counts = np.where(np.isfinite(counts), counts, 0.0)
     totals = counts.sum(axis=0)
     share = (counts / np.where(totals > 0, totals, 1.0)).astype(np.float32)
-    names = [_interval(*edges(series)) for series in chosen]
+    names = [_interval(*series.edges) for series in chosen]
     return {
         "label": words,
         "data": {

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
-from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.series import Series
 from keras_trainkit.record.vocabulary import Measure
 from keras_trainkit.report.decimation import POINTS, decimate, smooth
 from keras_trainkit.report.figures.specification import (
@@ -75,7 +75,7 @@ def layer_lines(
         if drawn.all():
             low, high = min(low, y.min()), max(high, y.max())
         else:
-            crosses += _crosses(label(series), steps, values, logarithmic)
+            crosses += _crosses(series.tensor_name, steps, values, logarithmic)
             low = min(low, np.min(y, initial=np.inf, where=drawn))
             high = max(high, np.max(y, initial=-np.inf, where=drawn))
         if not shown:
@@ -86,11 +86,6 @@ def layer_lines(
     if crosses:
         traces.append(_cross_trace(crosses))
     return Lines(traces, rest, float(low), float(high))
-
-
-def label(series: Series) -> str:
-    """Names the tensor of a series: its layer and, if it has one, its variable."""
-    return "/".join(part for part in (series.layer, series.variable) if part)
 
 
 def marks(name: str, steps: np.ndarray, values: np.ndarray) -> list[dict[str, Any]]:
@@ -106,12 +101,12 @@ def _rank(value: float, measure: Measure) -> float:
 def _line(
     series: Series, steps: np.ndarray, values: np.ndarray, place: int
 ) -> dict[str, Any]:
-    name = plain(label(series))
+    name = plain(series.tensor_name)
     return {
         "type": "scatter",
         # One reading makes no line.
         "mode": "lines" if len(steps) > 40 else "lines+markers",
-        "name": name if len(name) <= LONGEST else plain(short(label(series))),
+        "name": name if len(name) <= LONGEST else plain(short(series.tensor_name)),
         "meta": name,
         "x": encode(steps),
         "y": encode(values),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
-from keras_trainkit.record.training_record import Image
+from keras_trainkit.record.series import Image
 
 _MOST = 60
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

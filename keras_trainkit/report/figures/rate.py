@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
-from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.series import Series
 from keras_trainkit.report.decimation import decimate
 from keras_trainkit.report.figures.lines import marks
 from keras_trainkit.report.figures.specification import Specification, encode

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
-from keras_trainkit.record.training_record import Series
+from keras_trainkit.record.series import Series
 from keras_trainkit.report.figures.specification import (
     Choice,
     Specification,

@@ -5,7 +5,8 @@ import inspect
 import numpy as np
 import pytest
 
-from keras_trainkit.record.training_record import Series, TrainingRecord
+from keras_trainkit.record.series import Series
+from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report import figures
 from keras_trainkit.report.theme import DARK, LIGHT
 from tests.report.records import (
