@@ -1,9 +1,9 @@
 """What the figures and the summary read from a record, each series read once."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,8 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 _COMPUTED = ("activation", "activation_gradient", "gradient", "weight")
 
 
-class Nonfinite(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Nonfinite:
     """Where numbers first were not finite.
 
     Args:

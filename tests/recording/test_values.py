@@ -250,7 +250,7 @@ def test_loss_that_is_not_finite_is_read_though_not_due_where_steps_run_together
     model.compile("sgd", "sparse_categorical_crossentropy", steps_per_execution=2)
     monitor = callbacks.UpdateRatioMonitor(every=2)
     model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=[monitor])
-    steps, _, _ = monitor.record.values("nonfinite_count", "hidden", "kernel")
+    steps, _, _ = monitor.record.values("nonfinite_count", "hidden", "kernel", "weight")
     assert steps.tolist() == [0, 2, 3]
 
 
