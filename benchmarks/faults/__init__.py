@@ -1,0 +1,1 @@
+"""Faulty programs and healthy ones, and how well the diagnosis tells them apart."""
