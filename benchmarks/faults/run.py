@@ -1,0 +1,174 @@
+"""Runs programs in a few processes and keeps what came out, one line a program."""
+
+import concurrent.futures
+import contextlib
+import io
+import json
+import math
+import multiprocessing
+import os
+import pathlib
+import time
+import warnings
+
+KEPT = ("code", "category", "severity", "confidence", "where", "message")
+
+
+def run_all(jobs, folder, processes):
+    """Runs what has not been run, writes `programs.jsonl` and records.
+
+    Args:
+        jobs: Pairs `(name, seed)`, names as `programs` gives them.
+        folder: Where results of earlier calls lie; they are not run again.
+        processes: How many run side by side.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    results = folder / "programs.jsonl"
+    done = {(line["name"], line["seed"]) for line in read(folder)}
+    left = [job for job in jobs if job not in done]
+    begun = time.time()
+    # A fresh process now and then: TensorFlow's graphs pile up.
+    with concurrent.futures.ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn"), max_tasks_per_child=40
+    ) as pool:
+        waiting = [pool.submit(run_one, *job, str(folder)) for job in left]
+        for count, future in enumerate(concurrent.futures.as_completed(waiting), 1):
+            line = future.result()
+            with open(results, "a") as file:
+                file.write(json.dumps(line) + "\n")
+            print(
+                f"{count} of {len(left)}, {time.time() - begun:.0f} s: {line['name']}",
+                flush=True,
+            )
+
+
+def read(folder):
+    """The results kept in a folder, in their order."""
+    path = pathlib.Path(folder) / "programs.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def programs():
+    """All programs: name -> (kind, family, shape, function of the seed)."""
+    from benchmarks.faults.faulty import FAULTY
+    from benchmarks.faults.healthy import HEALTHY
+
+    return {
+        f"{kind}/{family}/{shape}": (kind, family, shape, make)
+        for kind, table in (("faulty", FAULTY), ("healthy", HEALTHY))
+        for (family, shape), make in table.items()
+    }
+
+
+def record_path(folder, name, seed):
+    """Where the record of a program lies."""
+    return os.path.join(folder, f"{name.replace('/', '__')}__{seed}.sqlite")
+
+
+def run_one(name, seed, folder):
+    """Runs preflight, training and diagnosis of one program."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    import keras_trainkit as tk
+
+    kind, family, shape, make = programs()[name]
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    line = {"name": name, "seed": seed, "kind": kind, "family": family, "shape": shape}
+    line |= {"error": "", "preflight": [], "diagnosis": [], "keras_warnings": 0}
+    program = make(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = program.compiled()
+        begun = time.process_time()
+        report = tk.preflight(
+            model,
+            program.x,
+            program.y,
+            validation_data=program.validation,
+            seconds=5,
+        )
+        line["preflight_seconds"] = time.process_time() - begun
+        line["preflight"] = [as_line(finding) for finding in report.findings]
+        line["not_judged"] = {
+            verdict.name: verdict.why
+            for verdict in report.verdicts
+            if verdict.status == "not judged"
+        }
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        monitor = tk.callbacks.TrainingMonitor()
+        begun = time.process_time()
+        with contextlib.redirect_stdout(io.StringIO()):
+            history = model.fit(**program.arguments(), callbacks=[monitor]).history
+        line["fit_seconds"] = time.process_time() - begun
+    line["keras_warnings"] = len(
+        [one for one in raised if "keras" in str(one.filename) + str(one.message)]
+    )
+    line |= learnt(program, history)
+    keep(monitor.record, record_path(folder, name, seed))
+    begun = time.process_time()
+    line["diagnosis"] = [as_line(finding) for finding in tk.diagnose(monitor.record)]
+    line["diagnose_seconds"] = time.process_time() - begun
+    return line
+
+
+def as_line(finding):
+    """What is kept of a finding."""
+    return {key: getattr(finding, key) for key in KEPT} | {
+        "evidence": {key: str(value) for key, value in finding.evidence.items()}
+    }
+
+
+def learnt(program, history):
+    """The last validation loss, and what the best constant answer loses."""
+    trivial = trivial_of(program)
+    end = history.get("val_digit_loss") or history.get("val_loss") or history["loss"]
+    last = float(end[-1])
+    below = math.isfinite(last) and last < program.bar * trivial
+    return {"last": last, "trivial": trivial, "bar": program.bar, "learnt": below}
+
+
+def trivial_of(program):
+    """Loss of the best constant answer to the validation targets, in NumPy."""
+    import numpy as np
+    from scipy import stats
+
+    y = program.validation[1] if program.validation is not None else program.y
+    y = y["digit"] if isinstance(y, dict) else y
+    if getattr(program.loss, "__name__", program.loss) == "poisson":
+        mean = y.mean()
+        return float(np.mean(mean - y * np.log(mean)))
+    if program.loss == "mae":
+        return float(np.mean(np.abs(y - np.median(y, axis=0))))
+    if y.dtype.kind in "iu":
+        return float(stats.entropy(np.bincount(y) / len(y)))
+    if ((y == 0) | (y == 1)).all() and not _sums_to_one(y):
+        share = np.clip(y.mean(axis=0), 1e-7, 1 - 1e-7)
+        return float(np.mean(-share * np.log(share) - (1 - share) * np.log(1 - share)))
+    if _sums_to_one(y):
+        return float(stats.entropy(y.mean(axis=0)))
+    return float(np.mean(np.var(y, axis=0)))
+
+
+def _sums_to_one(y):
+    return y.ndim > 1 and y.shape[-1] > 1 and (y.sum(axis=-1) == 1).all()
+
+
+def keep(record, path):
+    """Writes a record that was kept in memory into a file."""
+    from keras_trainkit.record import TrainingRecord
+
+    for suffix in ("", "-wal", "-shm"):
+        pathlib.Path(path + suffix).unlink(missing_ok=True)
+    stored = TrainingRecord(path)
+    stored.metadata.update(record.metadata)
+    for series in record.series:
+        steps, epochs, values = record.values(*series)
+        stored.append([series], steps, epochs, values[:, None])
+    stored.flush()
+    stored.close()
