@@ -14,6 +14,7 @@ from keras_trainkit.keras_model.example_statistics import (
     loss_name,
     single_loss,
 )
+from keras_trainkit.keras_model.layers import measured_layers
 from keras_trainkit.recording.request import Request
 
 
@@ -93,8 +94,27 @@ def describe_task(model: Any) -> dict[str, Any]:
         "reduction": str(getattr(loss, "reduction", "")),
         "from_logits": is_from_logits(loss),
         "activation": last_activation(model),
-        "trainable": sum(int(np.prod(v.shape)) for v in model.trainable_variables),
+        "dropout": max(_rates(model), default=0.0),
+        "trainable_weights": sum(
+            int(np.prod(v.shape)) for v in model.trainable_variables
+        ),
+        "frozen_layers": sum(
+            bool(layer.weights) and not layer.trainable_weights
+            for layer in _layers(model)
+        ),
     }
+
+
+def _layers(model: Any) -> list[Any]:
+    return [measured.layer for measured in measured_layers(model)]
+
+
+def _rates(model: Any) -> list[float]:
+    return [
+        float(layer.rate)
+        for layer in _layers(model)
+        if isinstance(layer, keras.layers.Dropout)
+    ]
 
 
 def last_activation(model: Any) -> str:

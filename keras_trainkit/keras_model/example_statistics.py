@@ -26,8 +26,9 @@ def example_statistics(model: Any, x: Any, y: Any) -> dict[str, float] | None:
         `example_loss` (their mean), `example_loss_median` (NaN if the loss gives no
         number an example), `trivial_loss` (of the best constant answer found: the
         shares of the classes, the mean or the median of the targets),
-        `example_accuracy` and `trivial_accuracy` (of a classifier), `target_low`,
-        `target_high`, `target_spread`, `prediction_low`, `prediction_high`,
+        `example_accuracy` and `trivial_accuracy` (of a classifier), `input_low`,
+        `input_high` and `input_spread` (of inputs that are floating, all together),
+        `target_low`, `target_high`, `target_spread`, `prediction_low`, `prediction_high`,
         `prediction_spread` (the spreads are deviations over the examples, averaged
         over units); `None` if the model has several outputs or losses, or none.
     """
@@ -45,6 +46,7 @@ def example_statistics(model: Any, x: Any, y: Any) -> dict[str, float] | None:
             "example_loss": float(np.mean(each)),
             "example_loss_median": float(np.median(each)) if each.ndim else math.nan,
             "trivial_loss": trivial_loss(loss, target, predicted),
+            **_input_ranges(x),
             **_ranges("target", target),
             **_ranges("prediction", predicted),
         }
@@ -149,6 +151,19 @@ def _constant_answers(loss: Any, target: np.ndarray, predicted: np.ndarray) -> A
     yield mean
     if loss_name(loss) != "binary_crossentropy":
         yield np.median(values, axis=0)
+
+
+def _input_ranges(x: Any) -> dict[str, float]:
+    parts = [np.asarray(part) for part in keras.tree.flatten(x)]
+    parts = [part for part in parts if part.dtype.kind == "f" and part.size]
+    if not parts:
+        return {}
+    # Of each input apart: what is far from the others would hide in a mean.
+    return {
+        "input_low": min(float(part.min()) for part in parts),
+        "input_high": max(float(part.max()) for part in parts),
+        "input_spread": max(float(np.std(part, dtype=np.float64)) for part in parts),
+    }
 
 
 def _ranges(name: str, values: np.ndarray) -> dict[str, float]:

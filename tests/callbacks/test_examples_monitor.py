@@ -45,3 +45,23 @@ def test_model_without_a_loss_of_its_own_trains_on():
     record = fitted(model, (np.ones((32, 3), "f4"), np.ones(32)))
     assert "example_loss" not in record.measures
     assert len(record.values("epoch_loss")[2]) == 2
+
+
+def test_task_says_what_is_dropped_and_frozen():
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(4, trainable=False),
+            keras.layers.Dropout(0.9),
+            keras.layers.Dense(1, "tanh"),
+        ]
+    )
+    model.compile("sgd", "mse")
+    x = np.linspace(-50, 50, 48, dtype="f4").reshape(16, 3)
+    record = fitted(model, (x, x[:, 0]))
+    task = record.metadata["task"]
+    assert task["activation"] == "tanh"
+    assert (task["dropout"], task["frozen_layers"]) == (0.9, 1)
+    assert task["trainable_weights"] == 5
+    assert record.values("input_high")[2][-1] == 50.0
+    assert record.values("input_spread")[2][-1] == pytest.approx(np.std(x))
