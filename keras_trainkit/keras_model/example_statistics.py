@@ -28,7 +28,8 @@ def example_statistics(model: Any, x: Any, y: Any) -> dict[str, float] | None:
         shares of the classes, the mean or the median of the targets),
         `example_accuracy` and `trivial_accuracy` (of a classifier), `input_low`,
         `input_high` and `input_spread` (of inputs that are floating, all together),
-        `target_low`, `target_high`, `target_spread`, `prediction_low`, `prediction_high`,
+        `target_low`, `target_high`, `target_spread`, `prediction_low`,
+        `prediction_high`,
         `prediction_spread` (the spreads are deviations over the examples, averaged
         over units); `None` if the model has several outputs or losses, or none.
     """
