@@ -12,8 +12,8 @@ import argparse
 
 import numpy as np
 
-from keras_trainkit.search.edges import crowd
-from keras_trainkit.search.ranges import LOWER, UPPER
+from keras_trainkit.search.ranges.edges import crowd
+from keras_trainkit.search.ranges.positions import LOWER, UPPER
 
 CHANCE = 0.05
 DISTANCES = (-0.2, 0.0, 0.05, 0.1, 0.2, 0.3, 0.5)

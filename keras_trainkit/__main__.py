@@ -88,7 +88,7 @@ def _search_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _search(parsed: argparse.Namespace) -> str:
     """Run a search script as one chief and several workers on this machine."""
-    from keras_trainkit.search.launch import launch
+    from keras_trainkit.search.distribute.launch import launch
 
     return launch(parsed.script, parsed.words, parsed.workers, parsed.port)
 

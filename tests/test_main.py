@@ -43,7 +43,7 @@ def test_report_command_says_in_one_line_what_is_wrong(tmp_path, capsys):
 
 
 def test_search_command_passes_the_words_after_two_dashes_on(monkeypatch, capsys):
-    from keras_trainkit.search import launch
+    from keras_trainkit.search.distribute import launch
 
     def remember(*words):
         return f"asked for {words}"

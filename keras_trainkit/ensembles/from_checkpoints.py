@@ -75,7 +75,12 @@ def checkpoint_files(paths: Any) -> list[str]:
         path = os.fspath(paths)
         if not os.path.isdir(path):
             return [path]
-        names = [name for name in os.listdir(path) if name.endswith(_MODELS)]
+        names = [
+            name
+            for name in os.listdir(path)
+            # A hidden one may be what a killed run left half written.
+            if name.endswith(_MODELS) and not name.startswith(".")
+        ]
         weights = [name for name in names if name.endswith(_WEIGHTS)]
         if weights and len(weights) < len(names):
             raise ValueError(

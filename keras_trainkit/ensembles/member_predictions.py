@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_trainkit.arguments import check_integer, received
+from keras_trainkit.ensembles.voting_model import VotingModel
 
 
 class MemberPredictions:
@@ -25,7 +26,7 @@ class MemberPredictions:
 
     def __init__(
         self,
-        ensemble: Any,
+        ensemble: VotingModel,
         x: Any,
         y: Any = None,
         output: Any = None,
@@ -53,7 +54,7 @@ class MemberPredictions:
 class _Apart(keras.Model):
     """Predicts what each distinct member predicts."""
 
-    def __init__(self, ensemble: Any) -> None:
+    def __init__(self, ensemble: VotingModel) -> None:
         super().__init__(name="members", autocast=False)
         self.ensemble = ensemble
         self.built = True

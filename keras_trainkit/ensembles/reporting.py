@@ -13,11 +13,12 @@ from keras_trainkit.ensembles.ensemble_report import EnsembleReport
 from keras_trainkit.ensembles.member_predictions import MemberPredictions
 from keras_trainkit.ensembles.scores import find_score, known_kind
 from keras_trainkit.ensembles.vote import normalized
+from keras_trainkit.ensembles.voting_model import VotingModel
 from keras_trainkit.finding import Finding
 
 
 def report(
-    ensemble: Any,
+    ensemble: VotingModel,
     found: MemberPredictions,
     shares: Sequence[float],
     metric: Any,

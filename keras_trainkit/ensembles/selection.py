@@ -8,10 +8,11 @@ import tensorflow as tf
 from keras_trainkit.arguments import received
 from keras_trainkit.ensembles.member_predictions import MemberPredictions
 from keras_trainkit.ensembles.scores import find_score, known_kind
+from keras_trainkit.ensembles.voting_model import VotingModel
 
 
 def select(
-    ensemble: Any, found: MemberPredictions, metric: Any, most: int
+    ensemble: VotingModel, found: MemberPredictions, metric: Any, most: int
 ) -> list[int]:
     """Returns which candidates an ensemble is best made of.
 

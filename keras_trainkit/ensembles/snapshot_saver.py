@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_trainkit.arguments import check_flag, check_integer, received
+from keras_trainkit.files import whole_file
 from keras_trainkit.optimizers import UpdateRule
 
 
@@ -94,20 +95,13 @@ class SnapshotSaver(keras.callbacks.Callback):
             self._next += 1
 
     def _save(self, number: int) -> None:
-        os.makedirs(self.directory, exist_ok=True)
         ending = ".weights.h5" if self.weights_only else ".keras"
         path = os.path.join(self.directory, f"snapshot_{number:03d}{ending}")
-        # Not among the checkpoints of the directory until it is whole.
-        partial = os.path.join(self.directory, f".partial_{number:03d}{ending}")
-        try:
+        with whole_file(path) as beside:
             if self.weights_only:
-                self.model.save_weights(partial)
+                self.model.save_weights(beside)
             else:
-                self.model.save(partial)
-            os.replace(partial, path)
-        finally:
-            if os.path.exists(partial):
-                os.remove(partial)
+                self.model.save(beside)
         self.paths.append(path)
 
     def _check_executions(self) -> None:

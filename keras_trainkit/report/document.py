@@ -4,7 +4,6 @@ import datetime
 import functools
 import importlib.util
 import json
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_trainkit.arguments import received
+from keras_trainkit.files import whole_file
 from keras_trainkit.finding import Finding, gravest_first
 from keras_trainkit.report.figures.specification import Specification, number
 from keras_trainkit.report.theme import DARK, LIGHT, TEMPLATE
@@ -113,18 +113,9 @@ def plotly_script() -> bytes:
 
 def replace(path: str, parts: list[bytes]) -> None:
     """Writes a file as a whole, so that a reader never meets half of it."""
-    directory = os.path.dirname(path)
-    if directory:
-        os.makedirs(directory, exist_ok=True)
-    fresh = os.path.join(directory, f".{os.path.basename(path)}.{os.getpid()}.part")
-    try:
-        with open(fresh, "wb") as file:
-            file.writelines(parts)
-        os.replace(fresh, path)
-    except BaseException:
-        if os.path.exists(fresh):
-            os.remove(fresh)
-        raise
+    # A page can be drawn again: no need to wait for the disk.
+    with whole_file(path, sync=False) as fresh, open(fresh, "wb") as file:
+        file.writelines(parts)
 
 
 def _data(figures: Sequence[Specification]) -> dict[str, Any]:

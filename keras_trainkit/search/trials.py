@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from keras_trainkit.arguments import received
 from keras_trainkit.files import read_json
-from keras_trainkit.search.oracle import Trial
-from keras_trainkit.search.progress import last_line
-from keras_trainkit.search.trial_record import read_trial_record
+from keras_trainkit.search.engine.keras_tuner import Trial
+from keras_trainkit.search.engine.progress import last_line
+from keras_trainkit.search.engine.trial_record import read_trial_record
 
 if TYPE_CHECKING:
     import pandas

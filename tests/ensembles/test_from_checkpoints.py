@@ -106,3 +106,9 @@ def test_impossible_requests_are_refused(tmp_path):
         Ensemble.from_checkpoints(
             [tmp_path / "b.weights.h5"], build_model=classifier, skip_damaged=True
         )
+
+
+def test_half_a_file_that_a_killed_run_left_is_no_member(tmp_path):
+    classifier().save(tmp_path / "snapshot_001.keras")
+    (tmp_path / ".part7.snapshot_002.keras").write_text("half a mod")
+    assert len(Ensemble.from_checkpoints(tmp_path).members) == 1

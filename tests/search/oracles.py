@@ -2,12 +2,12 @@
 
 import keras_tuner
 
-from keras_trainkit.search.bayesian_optimization import BayesianOracle
-from keras_trainkit.search.coarse_to_fine_oracle import CoarseToFineOracle
-from keras_trainkit.search.grid_search import GridOracle
-from keras_trainkit.search.hyperband import HyperbandOracle
-from keras_trainkit.search.random_search import RandomOracle
-from keras_trainkit.search.stage import Stage
+from keras_trainkit.search.tuners.bayesian_optimization import BayesianOracle
+from keras_trainkit.search.tuners.coarse_to_fine_oracle import CoarseToFineOracle
+from keras_trainkit.search.tuners.grid_search import GridOracle
+from keras_trainkit.search.tuners.hyperband import HyperbandOracle
+from keras_trainkit.search.tuners.random_search import RandomOracle
+from keras_trainkit.search.tuners.stage import Stage
 
 ORACLES = {
     "random": (RandomOracle, {"max_trials": 6}),
@@ -35,7 +35,7 @@ def make_oracle(kind, directory, hyperparameters=None, **settings):
         hyperparameters=hyperparameters or space(),
         **{"seed": 0, **arguments, **settings},
     )
-    oracle._set_project_dir(str(directory), "p")
+    oracle.open_project(str(directory), "p")
     oracle.declare_space()
     return oracle
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from keras_trainkit import search
-from keras_trainkit.search import oracle
+from keras_trainkit.search.engine import oracle
 
 kind, directory, trials, *end = sys.argv[1:]
 moment, _, place = end[0].partition(":") if end else ("", "", "")

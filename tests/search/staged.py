@@ -5,8 +5,8 @@ import json
 import keras_tuner
 
 from keras_trainkit.search import log_uniform
-from keras_trainkit.search.coarse_to_fine_oracle import CoarseToFineOracle
-from keras_trainkit.search.stage import Stage
+from keras_trainkit.search.tuners.coarse_to_fine_oracle import CoarseToFineOracle
+from keras_trainkit.search.tuners.stage import Stage
 
 STAGES = (Stage(16, epochs=1), Stage(8, epochs=3), Stage(4, epochs=9))
 
@@ -28,7 +28,7 @@ def make_oracle(
         hyperparameters=space,
         **{"seed": 0, **settings},
     )
-    oracle._set_project_dir(str(directory), "p")
+    oracle.open_project(str(directory), "p")
     oracle.declare_space()
     if (directory / "p" / "oracle.json").exists():
         oracle.reload()

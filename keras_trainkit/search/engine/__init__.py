@@ -1,0 +1,1 @@
+"""The bookkeeping of a search and the training of its trials, on KerasTuner."""

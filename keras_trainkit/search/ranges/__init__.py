@@ -1,0 +1,1 @@
+"""Hyperparameters as places in their ranges: declared, narrowed, widened, judged."""

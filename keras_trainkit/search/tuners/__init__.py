@@ -1,0 +1,1 @@
+"""The tuners: where each takes its trials from."""
