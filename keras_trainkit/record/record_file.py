@@ -20,10 +20,11 @@ from keras_trainkit.record.series import Series
 APPLICATION_ID = 0x6B746B31  # "ktk1", says whose file it is
 VERSION = 2
 PAGE_SIZE = 4096
-SCHEMA = f"""
+_SCHEMA = f"""
 PRAGMA page_size = {PAGE_SIZE};
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
+BEGIN;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
 CREATE TABLE totals (
@@ -112,7 +113,7 @@ class RecordFile:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         # Replicas and Keras' callback thread may hand over readings.
         connection = sqlite3.connect(path, check_same_thread=False)
-        connection.executescript(SCHEMA)
+        create_tables(connection)
         return cls(path, connection)
 
     @classmethod
@@ -179,16 +180,28 @@ class RecordFile:
         self._connection.close()
 
     def _insert(self, table: str, number: int, *values: Any) -> None:
-        row = (number, *values, checksum(number, *values))
-        places = ", ".join("?" * len(row))
-        self._connection.execute(
-            f"INSERT OR REPLACE INTO {table} VALUES ({places})", row
-        )
+        _insert(self._connection, table, number, *values)
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Makes a new database an empty record, all of it or nothing."""
+    connection.executescript(_SCHEMA)
+    _insert(connection, "totals", 0, *(0 for _ in TABLES))
+    connection.commit()
+
+
+def _insert(
+    connection: sqlite3.Connection, table: str, number: int, *values: Any
+) -> None:
+    row = (number, *values, checksum(number, *values))
+    places = ", ".join("?" * len(row))
+    connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({places})", row)
 
 
 def connect_to_read(path: str) -> sqlite3.Connection:
     """Opens a file that nothing is to be changed in, also while it is written."""
-    return sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
+    address = f"{Path(path).resolve().as_uri()}?mode=ro"
+    return sqlite3.connect(address, uri=True, timeout=1.0)
 
 
 def read_content(connection: sqlite3.Connection) -> Content:
@@ -216,13 +229,13 @@ def read_totals(connection: sqlite3.Connection) -> dict[str, int]:
     """Reads how many rows each table must have.
 
     Raises:
-        DamagedError: If that row was damaged.
+        DamagedError: If that row is missing or was damaged.
     """
     row = connection.execute(
         f"SELECT id, {', '.join(TABLES)}, checksum FROM totals"
     ).fetchone()
-    if row is None:  # created, and not written since
-        return dict.fromkeys(TABLES, 0)
+    if row is None:
+        raise DamagedError("the count of its rows is missing")
     check_row("totals", row)
     return dict(zip(TABLES, row[1:-1], strict=True))
 

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 from keras_trainkit.record.record_file import (
     PAGE_SIZE,
-    SCHEMA,
     TABLES,
     Content,
     DamagedError,
     check_row,
     content_of,
+    create_tables,
     read_totals,
 )
 
 # Row numbers without a row after which a table of unknown length is over.
-_GAP = 2000
+_GAP = 300
 # Parts of the first page that say how long the file is and that it is up to date.
 _CHANGE_COUNTER = slice(24, 28)
 _FREE_PAGES = slice(32, 40)
@@ -69,7 +69,9 @@ def salvage(path: str) -> Salvage:
                 _renew_first_page(copy)
             totals = _collect(copy, rows)
             expected = expected or totals
-    found = {table: len(of_table) for table, of_table in rows.items()}
+            found = {table: len(of_table) for table, of_table in rows.items()}
+            if found == expected:
+                break
     return Salvage(content_of(rows), found, expected)
 
 
@@ -82,15 +84,12 @@ def _collect(
     except sqlite3.Error:
         return None
     try:
-        try:
-            totals = read_totals(connection)
-        except (sqlite3.Error, DamagedError):
-            totals = None
+        totals = _totals(connection)
         for table, names in TABLES.items():
             query = f"SELECT id, {', '.join(names)}, checksum FROM {table} WHERE id = ?"
+            length = None if totals is None else totals[table]
             number = missed = 0
-            limit = None if totals is None else totals[table]
-            while missed < _GAP and (limit is None or number < limit):
+            while missed < _GAP if length is None else number < length:
                 row = _row(connection, query, table, number)
                 missed = missed + 1 if row is None else 0
                 if row is not None:
@@ -99,6 +98,13 @@ def _collect(
         return totals
     finally:
         connection.close()
+
+
+def _totals(connection: sqlite3.Connection) -> dict[str, int] | None:
+    try:
+        return read_totals(connection)
+    except (sqlite3.Error, DamagedError):
+        return None
 
 
 def _row(
@@ -115,7 +121,7 @@ def _renew_first_page(path: str) -> None:
     """Puts the first page of an empty record in the place of the file's own."""
     fresh = f"{path}.fresh"
     connection = sqlite3.connect(fresh)
-    connection.executescript(SCHEMA)
+    create_tables(connection)
     connection.close()
     with open(fresh, "rb") as file:
         page = bytearray(file.read(PAGE_SIZE))
