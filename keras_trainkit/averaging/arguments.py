@@ -5,14 +5,13 @@ from typing import Any
 import keras
 
 from keras_trainkit.arguments import check_integer, received
-from keras_trainkit.keras_model.optimizers import optimizers_of
+from keras_trainkit.keras_model.optimizers import optimizers_of, parts_of_optimizer
 
 
 def check_optimizers(model: Any) -> None:
     """Refuses a model whose optimizer averages weights itself."""
     for optimizer in optimizers_of(model):
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        for one in [inner, *getattr(inner, "optimizers", ())]:
+        for one in parts_of_optimizer(optimizer):
             if getattr(one, "use_ema", False):
                 raise ValueError(
                     "The optimizer must not average weights itself, for it would "

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from keras_trainkit.averaging.batch_statistics import BatchStatistics
-from keras_trainkit.averaging.kept import kept
 from keras_trainkit.averaging.running_average import RunningAverage
 from keras_trainkit.keras_model.replicas import components
+from keras_trainkit.keras_model.state import kept
 
 
 class AveragedModel:

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import keras
 import tensorflow as tf
+
+from keras_trainkit.keras_model.layers import normalizing_layers
 
 
 class BatchStatistics:
@@ -110,15 +111,6 @@ class BatchStatistics:
             strategy.experimental_local_results(value)[0]
             for value in strategy.run(forward)
         ]
-
-
-def normalizing_layers(model: Any) -> list[Any]:
-    """Returns the BatchNormalization layers of a model that keep statistics."""
-    return [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-    ]
 
 
 def _statistics_of(layer: Any) -> list[Any]:

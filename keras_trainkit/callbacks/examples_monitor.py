@@ -15,6 +15,7 @@ from keras_trainkit.keras_model.example_statistics import (
     single_loss,
 )
 from keras_trainkit.keras_model.layers import measured_layers
+from keras_trainkit.keras_model.outputs import last_activation
 from keras_trainkit.recording.request import Request
 
 
@@ -93,7 +94,7 @@ def describe_task(model: Any) -> dict[str, Any]:
         "loss": loss_name(loss),
         "reduction": str(getattr(loss, "reduction", "")),
         "from_logits": is_from_logits(loss),
-        "activation": last_activation(model),
+        "activation": activation_of(model),
         "dropout": max(_rates(model), default=0.0),
         "trainable_weights": sum(
             int(np.prod(v.shape)) for v in model.trainable_variables
@@ -120,12 +121,6 @@ def _rates(model: Any) -> list[float]:
 def last_activation(model: Any) -> str:
     """Name of the activation that a single output ends in, "" if it is not known."""
     symbols = getattr(model, "outputs", None)
-    layer = None
-    if isinstance(symbols, list) and len(symbols) == 1:
-        layer = getattr(symbols[0], "_keras_history", [None])[0]
-    while isinstance(layer, keras.Sequential) and layer.layers:
-        layer = layer.layers[-1]
-    if isinstance(layer, keras.layers.Softmax | keras.layers.ReLU):
-        return type(layer).__name__.lower()
-    activation = getattr(layer, "activation", None)
-    return str(getattr(activation, "__name__", "")) if activation is not None else ""
+    if not isinstance(symbols, list) or len(symbols) != 1:
+        return ""
+    return last_activation(symbols[0])

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from keras_trainkit.arguments import check_integer, check_number, received
 from keras_trainkit.callbacks.monitor import Monitor
+from keras_trainkit.keras_model.metrics import metric_directions
+from keras_trainkit.keras_model.state import kept
 from keras_trainkit.recording.request import Request
 
 # Epochs that the trend looks back on.
@@ -25,7 +27,9 @@ class OverfittingMonitor(Monitor):
     `train_<metric>_eval`, and of each metric `overfitting_gap` (positive when
     validation is worse), `overfitting_gap_smoothed` (exponential mean) and
     `overfitting_gap_trend` (slope over the last 5 epochs, per epoch), with the
-    metric's name in the column `metric`. Sample weights are not used.
+    metric's name in the column `metric`. A metric that does not say whether more
+    of it is better, as a function of your own, has no gap. Sample weights are not
+    used.
 
     Args:
         train_data: `(x, y)` to evaluate on; `None` keeps the first `examples`
@@ -95,21 +99,26 @@ class OverfittingMonitor(Monitor):
         if self._dataset is None:
             return
         try:
-            measured = _evaluate(self.model, self._dataset)
+            # No trace: every state that changes is put back.
+            with kept(self.model):
+                measured = self.model.evaluate(
+                    self._dataset, verbose=0, return_dict=True
+                )
         except Exception as error:
             # A model with a train step of its own need not know how to evaluate.
             self._give_up(f"{type(error).__name__}: {error}")
             return
         record = recorder.record
         place: dict[str, Any] = {"step": max(recorder.steps - 1, 0), "epoch": epoch}
+        directions = metric_directions(self.model)
         for name, value in measured.items():
             if np.ndim(value):
                 continue
             record.add(f"train_{name}_eval", float(value), **place)
-            if f"val_{name}" in logs:
+            direction = directions.get(name)
+            if f"val_{name}" in logs and direction is not None:
                 gap = float(logs[f"val_{name}"]) - float(value)
-                gap = -gap if _larger_is_better(self.model, name) else gap
-                self._add_gap(name, gap, place)
+                self._add_gap(name, -gap if direction == "max" else gap, place)
 
     def _make_dataset(self) -> Any:
         data = self.train_data
@@ -146,32 +155,3 @@ class OverfittingMonitor(Monitor):
             f"again in this run: {reason}. Pass `train_data=(x, y)`.",
             stacklevel=2,
         )
-
-
-def _evaluate(model: Any, dataset: Any) -> dict[str, Any]:
-    """Evaluates without a trace: every state that changes is put back."""
-    state = [*model.non_trainable_variables, *model.metrics_variables]
-    before = [keras.ops.copy(value) for value in state]
-    try:
-        return dict(model.evaluate(dataset, verbose=0, return_dict=True))
-    finally:
-        for value, old in zip(state, before, strict=True):
-            value.assign(old)
-
-
-def _larger_is_better(model: Any, name: str) -> bool:
-    if name == "loss" or name.endswith("_loss"):
-        return False
-    for metric in _flat_metrics(model.metrics):
-        if metric.name == name or name.endswith(f"_{metric.name}"):
-            direction = getattr(metric, "_direction", None)
-            if direction is not None:
-                return bool(direction == "up")
-    return not any(word in name for word in ("error", "loss", "mae", "mse", "entropy"))
-
-
-def _flat_metrics(metrics: list[Any]) -> list[Any]:
-    found = []
-    for metric in metrics:
-        found += [metric, *_flat_metrics(getattr(metric, "metrics", None) or [])]
-    return found

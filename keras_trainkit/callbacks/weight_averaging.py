@@ -19,7 +19,6 @@ from keras_trainkit.averaging.arguments import (
 )
 from keras_trainkit.averaging.averaged_model import AveragedModel
 from keras_trainkit.averaging.averaged_step import AveragedStep
-from keras_trainkit.averaging.batch_statistics import normalizing_layers
 from keras_trainkit.averaging.evaluation import Evaluation
 from keras_trainkit.averaging.examples import (
     KeptExamples,
@@ -28,6 +27,7 @@ from keras_trainkit.averaging.examples import (
 )
 from keras_trainkit.averaging.running_average import RunningAverage
 from keras_trainkit.averaging.saved_average import SavedAverage
+from keras_trainkit.keras_model.layers import normalizing_layers
 from keras_trainkit.train_step.shared_function import (
     SharedFunction,
     Step,

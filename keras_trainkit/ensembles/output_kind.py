@@ -6,6 +6,11 @@ import keras
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
+from keras_trainkit.keras_model.outputs import (
+    last_activation,
+    loss_family,
+    loss_option,
+)
 
 _OVERRIDES = {"softmax": "class logits", "sigmoid": "label logits"}
 AS_SAID = "no logits"
@@ -40,7 +45,9 @@ def output_kinds(
         symbol = symbols[index] if symbols else None
         name = names[index] if names else None
         kind = _kind(
-            _activation(symbol, output), _loss(model.loss, path, index, name), output
+            last_activation(symbol, output),
+            _loss(model.loss, path, index, name),
+            output,
         )
         kinds.append(_as_said(kind, _at(from_logits, path), output))
     return tuple(kinds)
@@ -122,28 +129,7 @@ def _loss(
         loss = keras.losses.get(losses)
     except ValueError:
         return None
-    # A loss class wraps the function of the same name; older ones only that.
-    words = f"{getattr(loss, '__name__', '')} {type(loss).__name__}".lower()
-    words = words.replace("_", "")
-    logits = bool(getattr(loss, "from_logits", False))
-    if "binarycrossentropy" in words or "binaryfocal" in words:
-        return "labels", logits
-    if "categorical" in words or "kldivergence" in words:
-        return "classes", logits
-    known = ("mean", "huber", "logcosh", "poisson", "cosine", "error")
-    return ("values", False) if any(word in words for word in known) else None
-
-
-def _activation(symbol: Any, output: Any) -> str:
-    """Names the last activation: from the graph, or from what it left behind."""
-    layer = None if symbol is None else symbol._keras_history.operation
-    # A nested model's last layer speaks for it.
-    while isinstance(layer, keras.Model) and len(getattr(layer, "outputs", [])) == 1:
-        layer = layer.outputs[0]._keras_history.operation
-    if isinstance(layer, keras.layers.Softmax):
-        return "softmax"
-    activation = getattr(layer, "activation", None)
-    if activation is not None:
-        return str(getattr(activation, "__name__", ""))
-    # Keras' softmax and sigmoid leave their logits on what they return.
-    return "either" if hasattr(output, "_keras_logits") else ""
+    family = loss_family(loss)
+    if family is None:
+        return None
+    return family, family != "values" and bool(loss_option(loss, "from_logits"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_trainkit.arguments import check_flag, check_integer, received
 from keras_trainkit.files import whole_file
-from keras_trainkit.optimizers import UpdateRule
+from keras_trainkit.keras_model.optimizers import inner_of, schedule_position
 
 
 class SnapshotSaver(keras.callbacks.Callback):
@@ -69,7 +69,7 @@ class SnapshotSaver(keras.callbacks.Callback):
         cycle = self.cycle
         self._cycles = _Cycles(_schedule_of(optimizer) if cycle is None else cycle)
         self._batches = self._before_epoch = 0
-        self._start = 0 if optimizer is None else _updates(optimizer)
+        self._start = 0 if optimizer is None else schedule_position(optimizer)
         self._next = 1
         while (self._cycles.end(self._next) or math.inf) <= self._start:
             self._next += 1
@@ -90,7 +90,7 @@ class SnapshotSaver(keras.callbacks.Callback):
         if end is None or self._start + self._batches < end:
             return
         optimizer = getattr(self.model, "optimizer", None)
-        if optimizer is None or _updates(optimizer) >= end:
+        if optimizer is None or schedule_position(optimizer) >= end:
             self._save(self._next)
             self._next += 1
 
@@ -153,7 +153,7 @@ def _checked_cycle(cycle: Any) -> Any:
 
 def _schedule_of(optimizer: Any) -> Any:
     """Returns the schedule of an optimizer, read from its configuration."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner = inner_of(optimizer)
     rate = None if inner is None else inner.get_config().get("learning_rate")
     if isinstance(rate, dict):
         rate = keras.saving.deserialize_keras_object(rate)
@@ -164,14 +164,3 @@ def _schedule_of(optimizer: Any) -> Any:
             + received("cycle", None)
         )
     return rate
-
-
-def _updates(optimizer: Any) -> int:
-    """Returns the count that the optimizer's schedule goes by."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    updates = int(np.asarray(inner.iterations))
-    # Under gradient accumulation the schedules of Keras' own optimizers count
-    # every batch.
-    if isinstance(inner, UpdateRule):
-        return updates
-    return updates * (inner.gradient_accumulation_steps or 1)

@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from keras_trainkit.keras_model.layers import all_layers
+
 _LATER = "compile_without_building"
 
 
@@ -33,7 +35,7 @@ def share_layers(members: Sequence[keras.Model]) -> bool:
     """Says whether two members have a layer in common."""
     seen: set[int] = set()
     for member in members:
-        layers = {id(layer) for layer in member._flatten_layers()}
+        layers = {id(layer) for layer in all_layers(member)}
         if layers & seen:
             return True
         seen |= layers

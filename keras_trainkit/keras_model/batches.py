@@ -17,6 +17,7 @@ from keras_trainkit.keras_model.arrays import (
     row_count,
     row_counts,
 )
+from keras_trainkit.keras_model.layers import all_layers
 
 _DENSE = 2**26  # entries that a sparse matrix may have once it is an array
 
@@ -300,8 +301,7 @@ def fixed_batch_size(model: Any) -> int | None:
             return int(symbol.shape[0])
     if not isinstance(model, keras.layers.Layer):
         return None
-    # Private, and the only way to stateful layers below the first level.
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         states = getattr(layer, "states", None)
         if getattr(layer, "stateful", False) and isinstance(states, list | tuple):
             for state in tf.nest.flatten(states):

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_trainkit.keras_model.outputs import loss_name, loss_option
+
 # Probabilities are kept this far from 0 and 1, as Keras' losses do.
 _EPSILON = 1e-7
 
@@ -76,16 +78,9 @@ def single_loss(model: Any) -> Any:
         return None
 
 
-def loss_name(loss: Any) -> str:
-    """The name of the function behind a loss, e.g. "mean_squared_error"."""
-    function = getattr(loss, "fn", loss)
-    return str(getattr(function, "__name__", "") or type(loss).__name__)
-
-
 def is_from_logits(loss: Any) -> bool:
     """Whether a loss expects logits."""
-    wrapped = getattr(loss, "_fn_kwargs", None) or {}
-    return bool(wrapped.get("from_logits", getattr(loss, "from_logits", False)))
+    return bool(loss_option(loss, "from_logits"))
 
 
 def losses_of(loss: Any, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which layers of a model are measured, under which names."""
+"""The layers of a model: all, the leaves, and those that are measured."""
 
 import dataclasses
 from collections import Counter
@@ -68,6 +68,36 @@ class MeasuredLayer:
         return 1 if channels_first else rank - 1
 
 
+def all_layers(root: Any) -> list[Any]:
+    """Returns `root` and every layer below it, hidden functional graphs included."""
+    if not isinstance(root, keras.layers.Layer):
+        return []
+    layers = list(root._flatten_layers(include_self=True, recursive=True))
+    hidden = [getattr(layer, "_functional", None) for layer in layers]
+    return layers + [graph for graph in hidden if graph is not None]
+
+
+def sublayers(layer: Any) -> list[Any]:
+    """Returns the layers right below one, in attributes and wrappers as well."""
+    # Private, and the only way to the sublayers of a layer that is not a model;
+    # `model.layers` shows neither cells nor what wrappers hold.
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def is_leaf(layer: Any) -> bool:
+    """Whether a layer has no layers below it."""
+    return not sublayers(layer)
+
+
+def normalizing_layers(model: Any) -> list[Any]:
+    """Returns the BatchNormalization layers of a model that keep statistics."""
+    return [
+        layer
+        for layer in all_layers(model)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+
+
 def measured_layers(model: Any) -> list[MeasuredLayer]:
     """Lists the layers of a model that do something of their own.
 
@@ -108,14 +138,12 @@ def short_name(variable: Any, owner: MeasuredLayer | None) -> str:
 def _walk(
     parent: Any, path: str, seen: set[int]
 ) -> Iterator[tuple[Any, str, tuple[Any, ...]]]:
-    # `_flatten_layers` is the only way to the sublayers of a layer that is not a
-    # model; Keras itself walks by it.
-    for layer in parent._flatten_layers(include_self=False, recursive=False):
+    for layer in sublayers(parent):
         if id(layer) in seen or isinstance(layer, keras.layers.InputLayer):
             continue
         seen.add(id(layer))
         place = f"{path}/{layer.name}" if path else layer.name
-        children = layer._flatten_layers(include_self=False, recursive=False)
+        children = sublayers(layer)
         if not children or isinstance(layer, _LOOPING):
             yield layer, place, tuple(layer.trainable_variables)
             continue

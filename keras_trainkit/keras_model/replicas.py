@@ -14,6 +14,11 @@ def components(variable: Any, model: Any) -> tuple[Any, ...]:
         One variable for each replica; replicas may differ in what they hold, as
         the statistics of BatchNormalization do.
     """
+    return tuple(model.distribute_strategy.experimental_local_results(plain(variable)))
+
+
+def plain(variable: Any) -> Any:
+    """Returns the TensorFlow variable, mirrored or not, behind a Keras variable."""
+    # Of a plain `tf.Variable`, `value` is a method.
     value = getattr(variable, "value", variable)
-    value = variable if callable(value) else value
-    return tuple(model.distribute_strategy.experimental_local_results(value))
+    return variable if callable(value) else value

@@ -73,6 +73,9 @@ class UpdateRule(keras.optimizers.Optimizer):
     rests_at_zero: ClassVar[bool] = False
     """Whether an element with a zero gradient keeps its value and its state."""
 
+    schedules_count_updates: ClassVar[bool] = True
+    """Whether schedules go by updates, not by steps whose gradients are gathered."""
+
     def __init__(self, learning_rate: Any, *, lazy: bool = False, **kwargs: Any):
         rate = check_hyperparameter("learning_rate", learning_rate, minimum=0)
         for name in ("weight_decay", "clipnorm", "global_clipnorm", "clipvalue"):

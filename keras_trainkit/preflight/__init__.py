@@ -13,7 +13,6 @@ from keras_trainkit.preflight.pairing import check_pairing
 from keras_trainkit.preflight.penalties import check_penalties
 from keras_trainkit.preflight.reached import check_reached
 from keras_trainkit.preflight.reported_loss import check_reported_loss
-from keras_trainkit.preflight.restored import restored
 from keras_trainkit.preflight.row_order import check_row_order
 from keras_trainkit.preflight.run import Preflight, preflight
 from keras_trainkit.preflight.spread import check_spread
@@ -38,5 +37,4 @@ __all__ = [
     "check_row_order",
     "check_spread",
     "preflight",
-    "restored",
 ]

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from keras_trainkit.finding import Finding, Verdict, judged
+from keras_trainkit.keras_model.layers import all_layers
 from keras_trainkit.preflight.subject import Subject
-from keras_trainkit.problems.double_precision import all_layers
 
 LARGE = 20.0  # standard deviation from which inputs count as unscaled
 APART = 1e3  # ratio of the standard deviations of two features

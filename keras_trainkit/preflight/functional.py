@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_trainkit.keras_model.layers import all_layers
 from keras_trainkit.preflight.subject import Subject
-from keras_trainkit.problems.double_precision import all_layers
 from keras_trainkit.problems.of_model import model_problem
 from keras_trainkit.problems.problem import Problem
 

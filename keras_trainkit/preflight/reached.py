@@ -4,9 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
+from keras_trainkit.keras_model.layers import all_layers, is_leaf
 from keras_trainkit.preflight.functional import loss_problem, start_values
 from keras_trainkit.preflight.subject import Subject
-from keras_trainkit.problems.double_precision import all_layers
 from keras_trainkit.problems.gradient import terms_and_gradients
 
 
@@ -78,7 +78,7 @@ def check_reached(subject: Subject) -> Verdict:
     frozen = [
         layer.name
         for layer in all_layers(subject.model)
-        if layer.variables and not layer.trainable and not layer._layers
+        if layer.variables and not layer.trainable and is_leaf(layer)
     ]
     why = f"{len(sizes)} variables"
     if frozen:

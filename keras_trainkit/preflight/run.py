@@ -12,6 +12,7 @@ from keras_trainkit.arguments import (
     check_number,
 )
 from keras_trainkit.finding import Finding, Verdict, gravest_first, not_judged
+from keras_trainkit.keras_model.state import restored
 from keras_trainkit.preflight.class_balance import check_class_balance
 from keras_trainkit.preflight.duplicates import check_duplicates
 from keras_trainkit.preflight.features import check_features
@@ -24,7 +25,6 @@ from keras_trainkit.preflight.pairing import check_pairing
 from keras_trainkit.preflight.penalties import check_penalties
 from keras_trainkit.preflight.reached import check_reached
 from keras_trainkit.preflight.reported_loss import check_reported_loss
-from keras_trainkit.preflight.restored import restored
 from keras_trainkit.preflight.row_order import check_row_order
 from keras_trainkit.preflight.spread import check_spread
 from keras_trainkit.preflight.subject import Subject

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
+from keras_trainkit.keras_model.layers import all_layers, is_leaf
 from keras_trainkit.preflight.functional import loss_problem, start_values
 from keras_trainkit.preflight.subject import Subject
-from keras_trainkit.problems.double_precision import all_layers
 
 APART = 1e3  # ratio of two layers' sizes that hinders learning
 
@@ -123,7 +123,7 @@ def _tapped(model: Any, taps: list[tuple[str, Any]], tape: Any) -> Iterator[None
         layer
         for layer in all_layers(model)
         if layer.variables
-        and (not layer._layers or hasattr(layer, "cell"))
+        and (is_leaf(layer) or hasattr(layer, "cell"))
         and not hasattr(layer, "state_size")
     ]
     layers = [layer for layer in layers if "call" not in vars(layer)]

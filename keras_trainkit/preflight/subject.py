@@ -11,6 +11,11 @@ import tensorflow as tf
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.arrays import keep_rows, row_count
 from keras_trainkit.keras_model.batches import Batches, fixed_batch_size
+from keras_trainkit.keras_model.outputs import (
+    last_activation,
+    loss_name,
+    loss_option,
+)
 from keras_trainkit.problems.of_model import build_model, kept_losses
 
 ROWS = 20_000  # rows that the data checks look at
@@ -132,10 +137,10 @@ class Subject:
                     predicted=np.asarray(predicted, np.float64),
                     batch_target=np.asarray(few),
                     loss=loss,
-                    kind=_kind(loss),
-                    from_logits=bool(_option(loss, "from_logits")),
-                    label_smoothing=float(_option(loss, "label_smoothing") or 0),
-                    activation=_activation(self.model, predicted, path),
+                    kind=loss_name(loss),
+                    from_logits=bool(loss_option(loss, "from_logits")),
+                    label_smoothing=float(loss_option(loss, "label_smoothing") or 0),
+                    activation=_activation(self.model, path),
                 )
             )
         return outputs
@@ -160,33 +165,12 @@ def _follow(structure: Any, path: Any) -> Any:
     return structure
 
 
-def _kind(loss: Any) -> str:
-    function = getattr(loss, "fn", None)
-    name = getattr(function, "__name__", "") or type(loss).__name__
-    return str(name)
-
-
-def _option(loss: Any, name: str) -> Any:
-    wrapped = getattr(loss, "_fn_kwargs", None) or {}
-    return wrapped.get(name, getattr(loss, name, None))
-
-
-def _activation(model: Any, predicted: Any, path: Any) -> str:
-    """Names the last activation: from the graph, or from the tensor it marked."""
+def _activation(model: Any, path: Any) -> str:
+    """Names the last activation of the output at a path."""
     symbols: Any = getattr(model, "outputs", None)
     try:
         single = isinstance(symbols, list) and len(symbols) == 1
         symbol = symbols[0] if single else _follow(model.output, path)
-        layer = symbol._keras_history.operation
     except (AttributeError, ValueError, KeyError, IndexError, TypeError):
-        layer = None
-    # A nested model's last layer speaks for it.
-    while isinstance(layer, keras.Sequential) and layer.layers:
-        layer = layer.layers[-1]
-    known = {"Softmax": "softmax", "ReLU": "relu"}
-    if type(layer).__name__ in known:
-        return known[type(layer).__name__]
-    activation = getattr(layer, "activation", None)
-    if activation is not None:
-        return str(getattr(activation, "__name__", type(activation).__name__))
-    return ""
+        return ""
+    return last_activation(symbol)

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_trainkit.keras_model.layers import all_layers
+
 
 @contextlib.contextmanager
 def double_precision(root: Any, enabled: bool = True) -> Iterator[None]:
@@ -55,17 +57,6 @@ def double_precision(root: Any, enabled: bool = True) -> Iterator[None]:
     finally:
         for owner, name, value in reversed(undo):
             setattr(owner, name, value)
-
-
-def all_layers(root: Any) -> list[Any]:
-    """Returns `root` and every layer below it, hidden functional graphs included."""
-    if not isinstance(root, keras.layers.Layer):
-        return []
-    # Private, and the only enumeration that reaches the layers kept in
-    # attributes, wrappers and cells; `model.layers` stops at the first level.
-    layers = list(root._flatten_layers(include_self=True, recursive=True))
-    hidden = [getattr(layer, "_functional", None) for layer in layers]
-    return layers + [graph for graph in hidden if graph is not None]
 
 
 def _precedes_parameters(layer: Any) -> bool:

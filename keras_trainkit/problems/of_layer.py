@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_trainkit.problems.double_precision import all_layers, double_precision
+from keras_trainkit.keras_model.layers import all_layers
+from keras_trainkit.problems.double_precision import double_precision
 from keras_trainkit.problems.of_model import (
     depth_of,
     float_leaves,

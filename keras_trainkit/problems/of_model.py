@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.batches import fixed_batch_size
-from keras_trainkit.problems.double_precision import all_layers, double_precision
+from keras_trainkit.keras_model.layers import all_layers, is_leaf
+from keras_trainkit.problems.double_precision import double_precision
 from keras_trainkit.problems.problem import Problem, as_double, inlined_functions
 
 
@@ -183,7 +184,7 @@ def replace_leaves(x: Any, fed: Sequence[Any], double: bool) -> Any:
 
 def depth_of(layer: Any) -> int:
     """Returns how many leaf layers below `layer` hold weights, at least one."""
-    leaves = [one for one in all_layers(layer) if not one._layers and one.variables]
+    leaves = [one for one in all_layers(layer) if is_leaf(one) and one.variables]
     return max(1, len(leaves))
 
 

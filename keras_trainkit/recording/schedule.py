@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_trainkit.keras_model.optimizers import inner_optimizer, steps_per_update
+from keras_trainkit.keras_model.optimizers import step_counter, steps_per_update
 from keras_trainkit.recording.columns import Column
 from keras_trainkit.recording.request import Request
 from keras_trainkit.train_step.device_variable import Ring, variable
@@ -94,8 +94,7 @@ class Schedule:
         self._iterations = None
         if self._accumulated > 1:
             # `iterations` counts updates here; the variable behind it counts steps.
-            variables = inner_optimizer(model).variables
-            counter = next(v for v in variables if v.name == "iteration")
+            counter = step_counter(model.optimizer)
             self._iterations = tf.cast(tf.identity(counter.value), tf.int64)
         self._loss: Any = None
         self._due: dict[int, Any] = {}

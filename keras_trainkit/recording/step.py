@@ -6,8 +6,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_trainkit.keras_model.layers import MeasuredLayer, measured_layers, short_name
-from keras_trainkit.keras_model.optimizers import optimizers_of
+from keras_trainkit.keras_model.layers import (
+    MeasuredLayer,
+    all_layers,
+    measured_layers,
+    short_name,
+)
+from keras_trainkit.keras_model.replicas import plain
+from keras_trainkit.keras_model.state import variables_of
 from keras_trainkit.record.series import Series
 from keras_trainkit.recording.columns import Column, Merge
 from keras_trainkit.recording.layer_statistics import LayerReadings
@@ -97,7 +103,7 @@ class MeasuredStep:
         # and metrics. A trace that is never run builds them, and reads no seed.
         model = self.model
         if self.replica_count == 1 and not all(
-            layer.built for layer in model._flatten_layers()
+            layer.built for layer in all_layers(model)
         ):
             self._trace_for_nothing(data)
         self.uses_twin = self._needs_twin()
@@ -127,7 +133,7 @@ class MeasuredStep:
         # one more reader, and the weights would differ in their last bit. So a due
         # step is done twice: a measured twin in a branch of its own, which is
         # undone, and then the step as it is.
-        state = _state(self.model)
+        state = [plain(variable) for variable in variables_of(self.model)]
 
         def twin() -> Any:
             before = [tf.identity(value) for value in state]
@@ -278,13 +284,3 @@ class _StepTrace:
 
 def _scalar(value: Any) -> Any:
     return tf.cast(tf.reduce_mean(tf.convert_to_tensor(value)), tf.float32)
-
-
-def _state(model: Any) -> list[Any]:
-    """All variables that a train step may write."""
-    values = [*model.variables, *model.metrics_variables]
-    for optimizer in optimizers_of(model):
-        values += optimizer.variables
-    raw = [value for value in vars(model).values() if isinstance(value, tf.Variable)]
-    found = {id(value): value for value in [*values, *raw]}
-    return [getattr(value, "value", value) for value in found.values()]

@@ -1,4 +1,5 @@
 import csv
+import itertools
 import os
 
 import keras
@@ -7,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_trainkit import callbacks
+from keras_trainkit.keras_model.state import parts_of, same_bits
 from keras_trainkit.record.training_record import TrainingRecord
 from tests import models
 
@@ -177,3 +179,21 @@ def test_work_between_epochs_stays_within_its_share_of_the_epochs(monkeypatch):
     assert done[0] == 0
     assert 0.8 * 0.01 <= 0.3 * len(done[1:]) / (10.0 * 199) <= 0.01
     assert max(np.diff(done[5:])) <= 4
+
+
+def test_evaluating_leaves_each_replica_its_own_statistics(two_replicas):
+    x, y = models.data()
+
+    def statistics(callbacks):
+        model = models.compiled(strategy=two_replicas)
+        model.fit(x, y, batch_size=16, verbose=0, shuffle=False, callbacks=callbacks)
+        return [part.numpy() for part in parts_of(model)]
+
+    plain = statistics([])
+    # BatchNormalization saw other examples in the second replica than in the first.
+    moving = [value for value in plain if value.shape == (6,)]
+    assert any(
+        not np.array_equal(one, other) for one, other in itertools.pairwise(moving)
+    )
+    watched = statistics([callbacks.OverfittingMonitor(examples=8)])
+    assert all(same_bits(one, two) for one, two in zip(plain, watched, strict=True))

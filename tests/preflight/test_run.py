@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 import keras_trainkit as tk
+from keras_trainkit.keras_model.generators import global_seed_variable
 from keras_trainkit.preflight.run import CHECKS
 from tests.preflight.models import (
     classifier,
@@ -87,6 +88,8 @@ def test_preflight_leaves_model_and_random_states_bit_identical(fitted):
     before = state_of(model)
     draws = random.getstate(), np.random.get_state()
     generator = tf.random.get_global_generator().state.numpy()
+    keras.random.normal((1,))
+    of_keras = global_seed_variable().numpy()
     attributes = [(layer.dtype_policy, layer.losses) for layer in model.layers]
     tk.preflight(model, x, y, validation_data=(x, y))
     assert state_of(model)[: len(before)] == before
@@ -94,6 +97,7 @@ def test_preflight_leaves_model_and_random_states_bit_identical(fitted):
     for left, right in zip(np.random.get_state(), draws[1], strict=True):
         assert np.array_equal(left, right)
     assert np.array_equal(generator, tf.random.get_global_generator().state.numpy())
+    assert np.array_equal(of_keras, global_seed_variable().numpy())
     for layer, (policy, losses) in zip(model.layers, attributes, strict=True):
         assert layer.dtype_policy == policy
         assert len(layer.losses) == len(losses)

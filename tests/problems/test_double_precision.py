@@ -1,7 +1,8 @@
 import keras
 import pytest
 
-from keras_trainkit.problems.double_precision import all_layers, double_precision
+from keras_trainkit.keras_model.layers import all_layers
+from keras_trainkit.problems.double_precision import double_precision
 from tests.gradcheck.zoo import mixed_precision, two_heads
 
 

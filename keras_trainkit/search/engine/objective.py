@@ -6,9 +6,9 @@ from typing import Any
 import keras
 
 from keras_trainkit.arguments import check_choice, received
+from keras_trainkit.keras_model.metrics import metric_directions
 from keras_trainkit.search.engine.keras_tuner import keras_tuner
 
-_DIRECTIONS = {"up": "max", "down": "min"}
 _HOW_TO_ASK = 'Say it: objective=("{name}", "max") or ("{name}", "min").'
 
 
@@ -63,7 +63,7 @@ def settle_objective(objective: Any, model: Any, *, only_model: bool) -> None:
         ValueError: If a name is unknown to the model or its direction is.
     """
     parts = objective_parts(objective)
-    measured = {} if model is None else measured_directions(model)
+    measured = {} if model is None else metric_directions(model)
     only_model = only_model and _reports_plainly(model)
     for part in parts:
         if part.direction is None:
@@ -81,7 +81,7 @@ def check_measured(objective: Any, model: Any) -> None:
     """
     if model is None or not _reports_plainly(model):
         return
-    measured = measured_directions(model)
+    measured = metric_directions(model)
     for part in objective_parts(objective):
         if part.name.removeprefix("val_") not in measured:
             raise ValueError(_unknown(part.name, measured))
@@ -90,24 +90,6 @@ def check_measured(objective: Any, model: Any) -> None:
 def objective_parts(objective: Any) -> list[Any]:
     """The single objectives of an objective that may be a sum of several."""
     return list(getattr(objective, "objectives", [objective]))
-
-
-def measured_directions(model: Any) -> dict[str, str | None]:
-    """What a compiled model reports, and whether more of it is better.
-
-    Returns:
-        From name (without `val_`) to `"min"`, `"max"`, or `None` where the metric
-        does not say.
-    """
-    outputs = list(getattr(model, "output_names", None) or [])
-    if len(outputs) == 1:
-        outputs = []
-    found: dict[str, str | None] = {"loss": "min"}
-    found |= {f"{output}_loss": "min" for output in outputs}
-    for name, direction in _metrics(model):
-        for key in (name, *(f"{output}_{name}" for output in outputs)):
-            found.setdefault(key, direction)
-    return found
 
 
 def _direction(name: str, measured: dict[str, str | None], only_model: bool) -> str:
@@ -140,51 +122,3 @@ def _unknown(name: str, measured: Iterable[str]) -> str:
         f"`objective` must be one of what the model reports: {names}. "
         f"{received('objective', name)}"
     )
-
-
-def _metrics(model: Any) -> Iterable[tuple[str, str | None]]:
-    # Keras makes its metric objects from what `compile` was given only when the
-    # first batch arrives, and shows them nowhere before.
-    compiled = getattr(model, "_compile_metrics", None)
-    for source, prefix in (("metrics", ""), ("weighted_metrics", "weighted_")):
-        for metric in _flat(getattr(compiled, f"_user_{source}", None)):
-            name, direction = _described(metric)
-            yield name, direction
-            if prefix:
-                yield prefix + name, direction
-    for metric in model.metrics:
-        if metric is not compiled:
-            yield metric.name, _declared(metric)
-
-
-def _flat(metrics: Any) -> Iterable[Any]:
-    if isinstance(metrics, dict):
-        metrics = list(metrics.values())
-    if isinstance(metrics, (list, tuple)):
-        for metric in metrics:
-            yield from _flat(metric)
-    elif metrics is not None:
-        yield metrics
-
-
-def _described(metric: Any) -> tuple[str, str | None]:
-    if not isinstance(metric, str):
-        name = getattr(metric, "name", None) or getattr(metric, "__name__", "")
-        return str(name), _declared(metric)
-    if metric.lower() in ("acc", "accuracy"):
-        return metric, "max"
-    if metric.lower() in ("ce", "crossentropy"):
-        return metric, "min"
-    try:
-        return metric, _declared(keras.metrics.get(metric))
-    except (TypeError, ValueError):  # a metric that needs arguments
-        return metric, None
-
-
-def _declared(metric: Any) -> str | None:
-    if not isinstance(metric, keras.metrics.Metric):
-        # A bare function: Keras wraps it, and knows those that are losses.
-        if not callable(metric):
-            return None
-        metric = keras.metrics.MeanMetricWrapper(metric)
-    return _DIRECTIONS.get(getattr(metric, "_direction", ""))

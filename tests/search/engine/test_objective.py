@@ -2,8 +2,8 @@ import keras
 import keras_tuner
 import pytest
 
+from keras_trainkit.keras_model.metrics import metric_directions
 from keras_trainkit.search.engine.objective import (
-    measured_directions,
     read_objective,
     settle_objective,
 )
@@ -50,11 +50,11 @@ def test_direction_comes_from_the_metric_itself(name, metric, expected):
 
 
 def test_metric_of_a_weighted_and_of_a_named_output_is_found():
-    found = measured_directions(compiled(weighted_metrics=["mae"]))
+    found = metric_directions(compiled(weighted_metrics=["mae"]))
     assert found["weighted_mae"] == "min"
     model = compiled({"head1": ["accuracy"]}, outputs=2)
-    assert measured_directions(model)["head1_accuracy"] == "max"
-    assert measured_directions(model)["head0_loss"] == "min"
+    assert metric_directions(model)["head1_accuracy"] == "max"
+    assert metric_directions(model)["head0_loss"] == "min"
 
 
 def test_metric_without_a_direction_must_be_asked_for():

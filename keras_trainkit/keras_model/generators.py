@@ -1,0 +1,60 @@
+"""All random generators of the process that training may draw from."""
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Keras keeps the generator behind `seed=None` in its global state, TensorFlow that
+# of the seeds of eager operations in its context; neither has a public way to it.
+from keras.src.backend.common import global_state
+from tensorflow.python.eager import context
+
+_KERAS = "global_seed_generator"
+
+
+def global_seed_variable() -> Any:
+    """The state of the generator that Keras uses for `seed=None`, or `None`."""
+    generator = global_state.get_global_attribute(_KERAS)
+    return None if generator is None else generator.state
+
+
+@contextlib.contextmanager
+def generators_restored() -> Iterator[None]:
+    """Puts Python's, NumPy's, TensorFlow's and Keras' generators back.
+
+    Yields:
+        Nothing; what is drawn inside is drawn again afterwards.
+    """
+    python, numpy = random.getstate(), np.random.get_state()
+    of_seeds = getattr(context.context(), "_rng", None)
+    drawn = None if of_seeds is None else of_seeds.getstate()
+    tensorflow = _tensorflow_generator()
+    state = None if tensorflow is None else tensorflow.state.numpy()
+    of_keras = global_state.get_global_attribute(_KERAS)
+    seed = None if of_keras is None else of_keras.state.numpy()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        if of_seeds is not None:
+            of_seeds.setstate(drawn)
+        if tensorflow is not None:
+            tensorflow.reset(state)
+        # Where there was none, the next one starts from Python's, as it would have.
+        global_state.set_global_attribute(_KERAS, of_keras)
+        if of_keras is not None:
+            of_keras.state.assign(keras.ops.convert_to_tensor(seed))
+
+
+def _tensorflow_generator() -> Any:
+    try:
+        return tf.random.get_global_generator()
+    except RuntimeError:
+        # With deterministic operations there is none unless one was set.
+        return None
