@@ -118,7 +118,7 @@ def _rates(model: Any) -> list[float]:
     ]
 
 
-def last_activation(model: Any) -> str:
+def activation_of(model: Any) -> str:
     """Name of the activation that a single output ends in, "" if it is not known."""
     symbols = getattr(model, "outputs", None)
     if not isinstance(symbols, list) or len(symbols) != 1:
