@@ -8,16 +8,6 @@ from typing import Any
 
 import tensorflow as tf
 
-# Bounds of the bounded Keras activations, by function name; `None` is unbounded.
-ACTIVATION_BOUNDS: dict[str, tuple[float | None, float | None]] = {
-    "sigmoid": (0.0, 1.0),
-    "hard_sigmoid": (0.0, 1.0),
-    "sparse_sigmoid": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "hard_tanh": (-1.0, 1.0),
-    "softsign": (-1.0, 1.0),
-    "relu6": (None, 6.0),
-}
 # A unit counts as saturated within this share of the range next to a bound.
 SATURATION_MARGIN = 0.01
 

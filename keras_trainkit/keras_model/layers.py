@@ -7,11 +7,19 @@ from typing import Any
 
 import keras
 
-from keras_trainkit.measures import ACTIVATION_BOUNDS
-
 # Their inner layers run inside a loop, where a step's tensors cannot be tapped.
 _LOOPING = (keras.layers.RNN, keras.layers.TimeDistributed)
 
+# Bounds of the bounded Keras activations, by function name; `None` is unbounded.
+_BOUNDS: dict[str, tuple[float | None, float | None]] = {
+    "sigmoid": (0.0, 1.0),
+    "hard_sigmoid": (0.0, 1.0),
+    "sparse_sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "hard_tanh": (-1.0, 1.0),
+    "softsign": (-1.0, 1.0),
+    "relu6": (None, 6.0),
+}
 _RECTIFIERS = {"relu", "relu6", "threshold", "hard_shrink", "soft_shrink"}
 # Activations of Keras that leave no exact zeros behind.
 _DENSE_ACTIVATIONS = {
@@ -162,7 +170,7 @@ def _activation_name(layer: Any) -> str | None:
 
 
 def _bounds(layer: Any) -> tuple[float | None, float | None] | None:
-    return ACTIVATION_BOUNDS.get(_activation_name(layer) or "")
+    return _BOUNDS.get(_activation_name(layer) or "")
 
 
 def _rectifies(layer: Any) -> bool:
