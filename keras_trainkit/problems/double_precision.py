@@ -1,4 +1,4 @@
-"""Runs a Keras model in float64 with its own layers, and puts everything back."""
+"""Runs a Keras model in another precision, and puts everything back."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,6 +13,21 @@ from keras_trainkit.keras_model.layers import all_layers
 def double_precision(root: Any, enabled: bool = True) -> Iterator[None]:
     """Makes every layer and loss under `root` compute in float64.
 
+    Args:
+        root: A layer, a model or a loss.
+        enabled: `False` turns the context into one that changes nothing.
+
+    Yields:
+        Nothing; the change lasts as long as the context.
+    """
+    with computing_in(root, "float64" if enabled else None):
+        yield
+
+
+@contextlib.contextmanager
+def computing_in(root: Any, dtype: str | None) -> Iterator[None]:
+    """Makes every layer and loss under `root` compute in one precision.
+
     Keras has no public way to change the precision of a built model in place:
     cloning fails on subclassed and `Lambda` models, and `set_floatx` comes too
     late for built layers and breaks image augmentation. So the dtype attributes
@@ -22,12 +37,12 @@ def double_precision(root: Any, enabled: bool = True) -> Iterator[None]:
 
     Args:
         root: A layer, a model or a loss.
-        enabled: `False` turns the context into one that changes nothing.
+        dtype: "float32" or "float64"; `None` changes nothing.
 
     Yields:
         Nothing; the change lasts as long as the context.
     """
-    if not enabled:
+    if dtype is None:
         yield
         return
     undo: list[tuple[Any, str, Any]] = []
@@ -36,23 +51,23 @@ def double_precision(root: Any, enabled: bool = True) -> Iterator[None]:
         undo.append((owner, name, getattr(owner, name)))
         setattr(owner, name, value)
 
-    policy = keras.dtype_policies.DTypePolicy("float64")
+    policy = keras.dtype_policies.DTypePolicy(dtype)
     try:
         layers = all_layers(root)
         for layer in layers:
             if not _precedes_parameters(layer):
                 swap(layer, "_dtype_policy", policy)
             if isinstance(layer, keras.layers.InputLayer) and _is_float(layer._dtype):
-                swap(layer, "_dtype", "float64")
+                swap(layer, "_dtype", dtype)
             for tensor in getattr(layer, "_inputs", None) or ():
                 if _is_float(tensor._dtype):
-                    swap(tensor, "_dtype", "float64")
+                    swap(tensor, "_dtype", dtype)
             for variable in layer.variables:
                 if _is_float(variable._dtype):
-                    swap(variable, "_dtype", "float64")
+                    swap(variable, "_dtype", dtype)
         for loss in _losses(root, layers):
             swap(loss, "_dtype_policy", policy)
-            swap(loss, "_dtype", "float64")
+            swap(loss, "_dtype", dtype)
         yield
     finally:
         for owner, name, value in reversed(undo):

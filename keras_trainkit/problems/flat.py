@@ -4,7 +4,6 @@ What an optimiser of general functions wants, and what it does not want to know 
 model's tensors and their types, and data that come in several chunks.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +12,8 @@ import tensorflow as tf
 from keras_trainkit.problems.gradient import terms_and_gradients
 from keras_trainkit.problems.packing import Packing
 from keras_trainkit.problems.problem import Problem
+
+SHAPES = 4  # of chunks that have a trace of their own
 
 
 class FlatLoss:
@@ -37,12 +38,8 @@ class FlatLoss:
         self.packing = packing
         self.chunks = chunks
         self._loss = loss
-        self._compiled = functools.partial(
-            tf.function,
-            autograph=False,
-            jit_compile=jit_compile,
-            reduce_retracing=True,
-        )
+        self._jit_compile = jit_compile
+        self._traces: dict[str, dict[Any, Any]] = {}
 
     @classmethod
     def of_problem(cls, problem: Problem, term: int = 0, **options: Any) -> "FlatLoss":
@@ -65,59 +62,102 @@ class FlatLoss:
             vector: Shape `(total,)`, in the type of the packing.
             chunks: Positions of the chunks that are summed; by default all.
         """
-        found = [self._value(vector, chunk) for chunk in self._chosen(chunks)]
-        return found[0] if len(found) == 1 else tf.add_n(found)
+        return self._summed("value", self._value, [vector], chunks)[0]
 
     def value_and_gradient(
         self, vector: Any, chunks: Sequence[int] | None = None
     ) -> tuple[Any, Any]:
         """Returns the loss, a float64 scalar, and its gradient, shape `(total,)`."""
-        total, slope = None, None
-        for chunk in self._chosen(chunks):
-            value, gradient = self._value_and_gradient(vector, chunk)
-            total = value if total is None else total + value
-            slope = gradient if slope is None else slope + gradient
-        return total, slope
+        return self._summed("gradient", self._traced, [vector], chunks)
 
     def hessian_product(
         self, vector: Any, direction: Any, chunks: Sequence[int] | None = None
     ) -> Any:
         """Returns the Hessian times a direction, shape `(total,)`."""
-        found = [
-            self._product(vector, direction, chunk) for chunk in self._chosen(chunks)
-        ]
-        return found[0] if len(found) == 1 else tf.add_n(found)
+        vectors = [vector, direction]
+        return self._summed("product", self._product, vectors, chunks)[0]
 
-    def _chosen(self, chunks: Sequence[int] | None) -> Any:
-        if chunks is None:
-            return (self.chunks[place] for place in range(len(self.chunks)))
-        return (self.chunks[place] for place in chunks)
+    def graph(self, vector: Any, chunk: Any) -> Any:
+        """Returns the graph of value and gradient on a chunk that is not kept."""
+        function = tf.function(
+            lambda vector: self._traced(vector, chunk), autograph=False
+        )
+        return function.get_concrete_function(vector).graph
 
-    @functools.cached_property
-    def _value(self) -> Any:
-        def value(vector: Any, chunk: Any) -> Any:
-            return self._scalar(self.packing.split(vector), chunk)
+    def _summed(
+        self,
+        name: str,
+        function: Callable[..., tuple],
+        vectors: list[Any],
+        chunks: Sequence[int] | None,
+    ) -> Any:
+        total = None
+        for place in range(len(self.chunks)) if chunks is None else chunks:
+            chunk = self.chunks[place]
+            leaves = [
+                tf.convert_to_tensor(leaf)
+                for leaf in tf.nest.flatten(chunk)
+                if leaf is not None
+            ]
+            found = self._trace(name, function, vectors, leaves, chunk)(
+                *vectors, *leaves
+            )
+            if total is None:
+                total = found
+            else:
+                total = [a + b for a, b in zip(total, found, strict=True)]
+        return total
 
-        return self._compiled(value)
+    def _trace(
+        self,
+        name: str,
+        function: Callable[..., tuple],
+        vectors: list[Any],
+        leaves: list[Any],
+        chunk: Any,
+    ) -> Any:
+        """Returns the function for chunks of these shapes, traced once.
 
-    @functools.cached_property
-    def _value_and_gradient(self) -> Any:
-        return self._compiled(self._traced)
+        A concrete function costs less to call than one that looks for its trace.
+        """
+        known = self._traces.setdefault(name, {})
+        exact = tuple((leaf.dtype, tuple(leaf.shape)) for leaf in leaves)
+        if exact in known:
+            return known[exact]
+        # Data of ever other shapes share one trace that says nothing of them.
+        loose = tuple((leaf.dtype, (None,) * leaf.shape.rank) for leaf in leaves)
+        key = exact if len(known) < SHAPES else loose
+        if key not in known:
 
-    @functools.cached_property
-    def _product(self) -> Any:
-        def product(vector: Any, direction: Any, chunk: Any) -> Any:
-            # The gradient of the slope: every operation that has a second
-            # derivative in reverse mode takes part, loops and resizing included,
-            # where forward mode raises or silently leaves a part out.
-            with tf.GradientTape() as tape:
-                tape.watch(vector)
-                _, gradient = self._traced(vector, chunk)
-                slope = tf.reduce_sum(gradient * direction)
-            found = tape.gradient(slope, vector, unconnected_gradients="zero")
-            return tf.convert_to_tensor(found)
+            def flat(*arguments: Any) -> Any:
+                queue = list(arguments[len(vectors) :])
+                rebuilt = tf.nest.map_structure(
+                    lambda leaf: None if leaf is None else queue.pop(0), chunk
+                )
+                return function(*arguments[: len(vectors)], rebuilt)
 
-        return self._compiled(product)
+            place = tf.TensorSpec([self.packing.total], self.packing.dtype)
+            known[key] = tf.function(
+                flat, autograph=False, jit_compile=self._jit_compile
+            ).get_concrete_function(
+                *[place] * len(vectors),
+                *[tf.TensorSpec(shape, dtype) for dtype, shape in key],
+            )
+        return known[key]
+
+    def _value(self, vector: Any, chunk: Any) -> tuple[Any]:
+        return (self._scalar(self.packing.split(vector), chunk),)
+
+    def _product(self, vector: Any, direction: Any, chunk: Any) -> tuple[Any]:
+        # The gradient of the slope: every operation that has a second derivative in
+        # reverse mode takes part, loops and resizing included, where forward mode
+        # raises or silently leaves a part out.
+        with tf.GradientTape() as tape:
+            tape.watch(vector)
+            _, gradient = self._traced(vector, chunk)
+            slope = tf.reduce_sum(gradient * direction)
+        found = tape.gradient(slope, vector, unconnected_gradients="zero")
+        return (tf.convert_to_tensor(found),)
 
     def _traced(self, vector: Any, chunk: Any) -> tuple[Any, Any]:
         (value,), (gradient,) = terms_and_gradients(

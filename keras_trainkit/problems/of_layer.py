@@ -44,7 +44,9 @@ def layer_problem(
         weights, fed = values[: len(variables)], values[len(variables) :]
         with double_precision(layer, double), inlined_functions(), kept_losses(layer):
             batch = replace_leaves(arguments, fed, double)
-            with stateless(layer, variables, weights, double) as scope:
+            with stateless(
+                layer, variables, weights, tf.float64 if double else None
+            ) as scope:
                 data = projection(layer(*batch, training=training), seed)
                 for loss in scope.losses:
                     data += tf.cast(loss, tf.float64)

@@ -1,7 +1,7 @@
 """The loss of a compiled Keras model as a function of its weights or inputs."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -11,8 +11,8 @@ import tensorflow as tf
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.batches import fixed_batch_size
 from keras_trainkit.keras_model.layers import all_layers, is_leaf
-from keras_trainkit.problems.double_precision import double_precision
-from keras_trainkit.problems.problem import Problem, as_double, inlined_functions
+from keras_trainkit.problems.double_precision import computing_in
+from keras_trainkit.problems.problem import Problem, inlined_functions, with_floats
 
 
 def model_problem(
@@ -42,28 +42,11 @@ def model_problem(
     regularized = any(v.regularizer is not None for v in variables)
     notes = _model_notes(model)
 
+    loss = model_terms(model, variables, dtype="float64" if double else None)
+
     def terms(values: Sequence[Any]) -> list[Any]:
         weights, fed = values[: len(variables)], values[len(variables) :]
-        with double_precision(model, double), inlined_functions(), kept_losses(model):
-            batch = replace_leaves(x, fed, double)
-            targets, weighting = _cast(y, double), _cast(sample_weight, double)
-            with stateless(model, variables, weights, double):
-                predicted = model(batch, training=True)
-
-                def loss() -> Any:
-                    return tf.cast(
-                        model._compute_loss(  # absorbs overrides without `training`
-                            batch, targets, predicted, weighting, training=True
-                        ),
-                        tf.float64,
-                    )
-
-                total = loss()
-                if not regularized:
-                    return [total]
-                penalty = regularization(variables, weights)
-                with without_regularizers(variables):
-                    return [loss(), penalty, total]
+        return loss(weights, replace_leaves(x, fed, double), y, sample_weight)
 
     names = ("data", "regularization", "total") if regularized else ("loss",)
     return Problem(
@@ -77,6 +60,61 @@ def model_problem(
         notes=notes,
         double=double,
     )
+
+
+def model_terms(
+    model: Any,
+    variables: Sequence[Any],
+    *,
+    dtype: str | None = None,
+    training: bool = True,
+    batch_statistics: bool = True,
+) -> Callable[..., list[Any]]:
+    """Returns the loss of a built and compiled model, as a function of its weights.
+
+    Args:
+        model: The model; nothing of it changes.
+        variables: Those whose values the function is given.
+        dtype: The precision to compute in; `None` for the model's own.
+        training: Whether layers run as in training: dropout draws masks, the same
+            ones at every call with the same `shift`.
+        batch_statistics: Whether BatchNormalization uses the batch's statistics
+            in training; if not, its moving ones, which stay as they are.
+
+    Returns:
+        A function of the weights, the inputs, targets and sample weights, and a
+        keyword `shift`, an integer that changes the masks. It returns `[loss]`,
+        or `[data, regularization, total]` where weights have regularizers.
+    """
+    regularized = any(v.regularizer is not None for v in variables)
+
+    def terms(
+        weights: Sequence[Any], x: Any, y: Any, sample_weight: Any, shift: Any = None
+    ) -> list[Any]:
+        with computing_in(model, dtype), inlined_functions(), kept_losses(model):
+            batch, targets, weighting = (
+                _cast(part, dtype) for part in (x, y, sample_weight)
+            )
+            with stateless(model, variables, weights, dtype, shift):
+                with moving_statistics(model, not batch_statistics):
+                    predicted = model(batch, training=training)
+
+                def loss() -> Any:
+                    return tf.cast(
+                        model._compute_loss(  # absorbs overrides without `training`
+                            batch, targets, predicted, weighting, training=training
+                        ),
+                        tf.float64,
+                    )
+
+                total = loss()
+                if not regularized:
+                    return [total]
+                penalty = regularization(variables, weights)
+                with without_regularizers(variables):
+                    return [loss(), penalty, total]
+
+    return terms
 
 
 def build_model(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
@@ -104,20 +142,52 @@ def build_model(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
 
 @contextlib.contextmanager
 def stateless(
-    model: Any, variables: Sequence[Any], weights: Sequence[Any], double: bool
+    model: Any,
+    variables: Sequence[Any],
+    weights: Sequence[Any],
+    dtype: Any,
+    shift: Any = None,
 ) -> Iterator[Any]:
-    """Puts `weights` in place of `variables`, and freezes every other variable."""
+    """Puts `weights` in place of `variables`, and freezes every other variable.
+
+    Random layers draw from the state that their generators have, `shift` drawings
+    further on.
+    """
     scope = keras.StatelessScope(collect_losses=True)
     chosen = {id(v) for v in variables}
     others = {id(v): v for layer in all_layers(model) for v in layer.variables}
     for variable in others.values():
         if id(variable) not in chosen:
-            scope.add_update((variable, _constant(variable, double)))
+            value = with_floats(variable.value, dtype)
+            if shift is not None and variable.name == "seed_generator_state":
+                # A prime apart, so that no two shifts share a run of drawings.
+                value += tf.stack([0, tf.cast(shift, value.dtype) * 1_000_003])
+            scope.add_update((variable, value))
     # `add_update` keeps the precision; the scope's own mapping casts to float32.
     for variable, weight in zip(variables, weights, strict=True):
         scope.add_update((variable, weight))
     with scope:
         yield scope
+
+
+@contextlib.contextmanager
+def moving_statistics(model: Any, enabled: bool = True) -> Iterator[None]:
+    """Makes BatchNormalization use its moving statistics, in training too."""
+    layers = [
+        layer
+        for layer in all_layers(model)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+    if not enabled:
+        layers = []
+    try:
+        for layer in layers:
+            # Not by the property, which would freeze the weights as well.
+            layer._trainable = False
+        yield
+    finally:
+        for layer in layers:
+            layer._trainable = True
 
 
 @contextlib.contextmanager
@@ -170,7 +240,7 @@ def float_leaves(x: Any) -> list[tuple[str, Any]]:
 def replace_leaves(x: Any, fed: Sequence[Any], double: bool) -> Any:
     """Puts `fed` in place of the floating-point leaves of `x`, if there are any."""
     if not fed:
-        return _cast(x, double)
+        return _cast(x, tf.float64 if double else None)
     queue = list(fed)
     return tf.nest.map_structure(
         lambda leaf: (
@@ -188,19 +258,13 @@ def depth_of(layer: Any) -> int:
     return max(1, len(leaves))
 
 
-def _constant(variable: Any, double: bool) -> Any:
-    value = tf.convert_to_tensor(variable.value)
-    return as_double(value) if double else value
-
-
 def _tensor(leaf: Any) -> Any:
     return None if leaf is None else tf.convert_to_tensor(leaf)
 
 
-def _cast(structure: Any, double: bool) -> Any:
-    convert = as_double if double else tf.convert_to_tensor
+def _cast(structure: Any, dtype: Any) -> Any:
     return tf.nest.map_structure(
-        lambda leaf: None if leaf is None else convert(leaf), structure
+        lambda leaf: None if leaf is None else with_floats(leaf, dtype), structure
     )
 
 

@@ -50,10 +50,11 @@ def inlined_functions() -> Iterator[None]:
         tf.config.run_functions_eagerly(eager)
 
 
-def as_double(value: Any) -> Any:
-    """Returns `value` as a tensor, floats in float64; anything else unchanged."""
+def with_floats(value: Any, dtype: Any) -> Any:
+    """Returns `value` as a tensor, floats in `dtype` unless that is `None`."""
     tensor = tf.convert_to_tensor(value)
-    return tf.cast(tensor, tf.float64) if tensor.dtype.is_floating else tensor
+    change = dtype is not None and tensor.dtype.is_floating
+    return tf.cast(tensor, dtype) if change else tensor
 
 
 def projection(outputs: Any, seed: int) -> Any:
