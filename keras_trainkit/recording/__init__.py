@@ -1,3 +1,1 @@
 """Measures taken inside the compiled train step; the callbacks are its users."""
-
-import keras_trainkit.backend  # noqa: F401

@@ -103,7 +103,9 @@ class Recorder:
             return
         self._ended = epoch
         record = self.record
-        place: dict[str, Any] = {"step": max(self.steps - 1, 0), "epoch": epoch}
+        # Without a train step, as in a line search, each epoch is a step.
+        last = self.steps - 1 if self.steps else epoch
+        place: dict[str, Any] = {"step": last, "epoch": epoch}
         for name, value in (logs or {}).items():
             if np.ndim(value) == 0:
                 record.add(recorded_name(name), float(value), **place)
