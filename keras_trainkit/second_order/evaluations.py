@@ -1,0 +1,98 @@
+"""The objective as a method sees it: counted, and the best point kept."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.second_order.vectors import largest
+
+
+class OutOfEvaluationsError(Exception):
+    """Raised when an evaluation would exceed their largest number."""
+
+
+class Point(NamedTuple):
+    """A vector with what is known of the loss there.
+
+    Args:
+        vector: The weights, shape `(n,)`.
+        value: The loss.
+        gradient: Its gradient, shape `(n,)`.
+    """
+
+    vector: Any
+    value: float
+    gradient: Any
+
+    @property
+    def gradient_norm(self) -> float:
+        """The largest entry of the gradient by magnitude."""
+        return largest(self.gradient)
+
+
+class Iterate(NamedTuple):
+    """What a method has reached after one of its iterations.
+
+    Args:
+        vector: The weights, shape `(n,)`.
+        loss: The full loss there, or the method's best estimate of it.
+        gradient_norm: The largest entry of the gradient by magnitude.
+        details: Further numbers for the record, by name.
+    """
+
+    vector: Any
+    loss: float
+    gradient_norm: float
+    details: dict[str, float]
+
+
+class Evaluations:
+    """Evaluates value and gradient, counts, and remembers the lowest loss.
+
+    Args:
+        source: Has `value_and_gradient(vector)`: a `FlatLoss` or a
+            `GradientSource`.
+        limit: Largest number of evaluations of the full loss and gradient, int >= 1.
+        on_arrays: Whether the source wants an array and not a tensor.
+    """
+
+    def __init__(self, source: Any, limit: int, *, on_arrays: bool = False) -> None:
+        self._source, self.limit, self._on_arrays = source, limit, on_arrays
+        self.spent = 0.0
+        self.best: Point | None = None
+
+    def __call__(self, vector: Any) -> Point:
+        """Returns the point at a vector.
+
+        Raises:
+            OutOfEvaluationsError: If none is left.
+        """
+        self.spend(1.0)
+        gradient: Any
+        if isinstance(vector, np.ndarray):
+            given = vector if self._on_arrays else tf.constant(vector)
+            value, gradient = self._source.value_and_gradient(given)
+            gradient = np.asarray(gradient, vector.dtype)
+        else:
+            given = vector.numpy() if self._on_arrays else vector
+            value, gradient = self._source.value_and_gradient(given)
+            gradient = tf.convert_to_tensor(gradient, vector.dtype)
+        point = Point(vector, float(value), gradient)
+        if math.isfinite(point.value) and (
+            self.best is None or point.value < self.best.value
+        ):
+            self.best = point
+        return point
+
+    def spend(self, amount: float) -> None:
+        """Counts evaluations, parts of them where only a part of the data is used.
+
+        Raises:
+            OutOfEvaluationsError: If fewer are left.
+        """
+        # A whole number of parts may miss the limit by a rounding error.
+        if self.spent + amount > self.limit + 1e-9:
+            raise OutOfEvaluationsError
+        self.spent += amount

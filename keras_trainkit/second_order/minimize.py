@@ -1,0 +1,270 @@
+"""Minimises the full objective of a model with a method of numerical optimisation."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_trainkit.arguments import (
+    check_choice,
+    check_integer,
+    check_number,
+    received,
+)
+from keras_trainkit.record.training_record import TrainingRecord
+from keras_trainkit.second_order.evaluations import (
+    Evaluations,
+    Iterate,
+    OutOfEvaluationsError,
+)
+from keras_trainkit.second_order.gradient_source import GradientSource
+from keras_trainkit.second_order.lbfgs_method import lbfgs
+from keras_trainkit.second_order.minimization import Minimization
+from keras_trainkit.second_order.objective import Objective
+from keras_trainkit.second_order.vectors import on_host
+
+METHODS = ("lbfgs",)
+STALLED = 10  # iterations without a fall beyond rounding, after which nothing comes
+
+
+def minimize(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    method: str = "lbfgs",
+    max_evaluations: int = 1000,
+    tolerance: float = 1e-5,
+    validation_data: Any = None,
+    callbacks: Sequence[Any] = (),
+    verbose: int = 0,
+    class_weight: Any = None,
+    batch_size: int | None = None,
+    dtype: str | None = None,
+    noise: str = "frozen",
+    history_size: int = 10,
+    cluster: GradientSource | None = None,
+) -> Minimization:
+    """Minimises the loss over all data and leaves the best weights in the model.
+
+    For small models and full data: physics-informed nets, regressions, fine fits.
+    There is no learning rate. What is minimised is one fixed function, the compiled
+    loss over all examples with its weights, regularisation and `add_loss` terms;
+    BatchNormalization uses its moving statistics and leaves them as they are. The
+    model's own optimizer takes no part and stays as it is.
+
+    Args:
+        model: A Keras model, compiled with a loss.
+        x: Inputs, as for `fit`: arrays, a dictionary, or a dataset, which is read
+            once.
+        y: Targets, `None` if `x` brings them.
+        sample_weight: Weights of the examples, or `None`.
+        method: "lbfgs".
+        max_evaluations: Largest number of evaluations of the full loss and gradient,
+            int >= 1.
+        tolerance: Largest entry of the gradient at which it is done, >= 0.
+        validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset, evaluated
+            after each iteration; `None` for none.
+        callbacks: Keras callbacks, which see each iteration as an epoch of one
+            batch, with `loss`, `gradient_norm`, `evaluations` and the validation
+            metrics in the logs. `model.stop_training` ends the search.
+        verbose: 1 for a progress bar over the evaluations, 0 for none.
+        class_weight: Weight of each class by its number, or `None`.
+        batch_size: Rows that are evaluated at once, int >= 1; `None` for as many as
+            fit into half a gigabyte with all their activations. The result does not
+            depend on it.
+        dtype: "float32" or "float64", the precision of everything; `None` for that
+            of the weights.
+        noise: "frozen" keeps the dropout masks and other noise of training as they
+            are first drawn; "off" runs the layers as in inference.
+        history_size: Pairs that L-BFGS remembers, int >= 1, each of the size of two
+            gradients.
+        cluster: Computes loss and gradient in place of this process, or `None`.
+
+    Returns:
+        The result: loss, gradient norm, evaluations, why it stopped, the record and
+        the Keras `History`.
+
+    Raises:
+        ValueError: If an argument is out of range, or the objective is none: see
+            `Objective`. The model is unchanged then.
+
+    Example:
+        ```python
+        model.compile(loss="mse")
+        result = tk.second_order.minimize(model, x, y, max_evaluations=300)
+        print(result)
+        ```
+    """
+    check_choice("method", method, METHODS)
+    check_integer("max_evaluations", max_evaluations, 1)
+    check_number("tolerance", tolerance, 0.0)
+    check_integer("history_size", history_size, 1)
+    check_choice("verbose", verbose, (0, 1))
+    if cluster is not None and not isinstance(cluster, GradientSource):
+        raise ValueError(
+            "`cluster` must have `open`, `value_and_gradient` and `close`. "
+            f"{received('cluster', cluster)}"
+        )
+    objective = Objective(
+        model,
+        x,
+        y,
+        sample_weight,
+        class_weight=class_weight,
+        batch_size=batch_size,
+        dtype=dtype,
+        noise=noise,
+    )
+    start = objective.start()
+    if on_host():
+        start = start.numpy()
+    source: Any = objective.flat
+    if cluster is not None:
+        cluster.open(objective)
+        source = cluster
+    try:
+        evaluate = Evaluations(source, max_evaluations, on_arrays=cluster is not None)
+        iterates = lbfgs(evaluate, start, history_size=history_size)
+        run = _Run(objective, evaluate, validation_data, callbacks, verbose)
+        return run.go(iterates, tolerance)
+    finally:
+        if cluster is not None:
+            cluster.close()
+
+
+class _Run:
+    """Follows a method's iterates with callbacks, record and progress bar."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        evaluate: Evaluations,
+        validation_data: Any,
+        callbacks: Sequence[Any],
+        verbose: int,
+    ) -> None:
+        self._objective, self._evaluate = objective, evaluate
+        self._model = objective.model
+        self._validate = _validation(self._model, validation_data)
+        self._watched = bool(callbacks) or self._validate is not None
+        self._history = keras.callbacks.History()
+        self._callbacks = keras.callbacks.CallbackList(
+            [*callbacks, self._history],
+            add_history=False,
+            add_progbar=False,
+            model=self._model,
+            verbose=0,
+            epochs=evaluate.limit,
+            steps=1,
+        )
+        self._bar = (
+            keras.utils.Progbar(evaluate.limit, unit_name="evaluation")
+            if verbose
+            else None
+        )
+        self._record = TrainingRecord()
+        self._rounding = float(np.finfo(objective.dtype).eps)
+
+    def go(self, iterates: Iterator[Iterate], tolerance: float) -> Minimization:
+        model, count, stopped = self._model, 0, "no lower loss"
+        still, last = 0, self._objective.start_loss
+        model.stop_training = False
+        try:
+            self._callbacks.on_train_begin()
+            for iterate in self._limited(iterates):
+                if iterate is None:
+                    stopped = "evaluations"
+                    break
+                self._epoch(count, iterate)
+                count += 1
+                fell = last - iterate.loss > 4 * self._rounding * abs(last)
+                still, last = (0 if fell else still + 1), min(last, iterate.loss)
+                if model.stop_training:
+                    stopped = "callback"
+                elif iterate.gradient_norm <= tolerance:
+                    stopped = "gradient"
+                elif still >= STALLED:
+                    stopped = "stalled"
+                else:
+                    continue
+                break
+        finally:
+            # Whatever ended it, an interrupt included: the best weights so far.
+            best = self._evaluate.best
+            if best is not None:
+                self._objective.write(best.vector)
+        self._callbacks.on_train_end({"loss": last})
+        if self._bar is not None:
+            self._bar.update(self._evaluate.limit, finalize=True)
+        return Minimization(
+            loss=math.nan if best is None else best.value,
+            gradient_norm=math.nan if best is None else best.gradient_norm,
+            evaluations=self._evaluate.spent,
+            iterations=count,
+            stopped=stopped,
+            record=self._record,
+            history=self._history,
+            notes=tuple(self._objective.notes),
+        )
+
+    def _limited(self, iterates: Iterator[Iterate]) -> Iterator[Iterate | None]:
+        """Ends with `None` where the evaluations are used up."""
+        try:
+            yield from iterates
+        except OutOfEvaluationsError:
+            yield None
+
+    def _epoch(self, count: int, iterate: Iterate) -> None:
+        logs = {
+            "loss": iterate.loss,
+            "gradient_norm": iterate.gradient_norm,
+            "evaluations": self._evaluate.spent,
+            **iterate.details,
+        }
+        if self._watched:
+            self._objective.write(iterate.vector)
+        self._callbacks.on_epoch_begin(count)
+        self._callbacks.on_train_batch_begin(0)
+        self._callbacks.on_train_batch_end(0, {"loss": iterate.loss})
+        if self._validate is not None:
+            logs.update(self._validate(self._callbacks))
+        self._callbacks.on_epoch_end(count, logs)
+        place: dict[str, Any] = {"step": int(self._evaluate.spent), "epoch": count}
+        for name, value in logs.items():
+            if name != "evaluations" and np.ndim(value) == 0:
+                self._record.add(_recorded(name), float(value), **place)
+        if self._bar is not None:
+            self._bar.update(
+                min(int(self._evaluate.spent), self._evaluate.limit - 1),
+                [("loss", iterate.loss)],
+            )
+
+
+def _recorded(name: str) -> str:
+    return {"loss": "epoch_loss"}.get(name, name)
+
+
+def _validation(model: Any, data: Any) -> Callable[[Any], dict[str, float]] | None:
+    if data is None:
+        return None
+    if isinstance(data, list | tuple):
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(tuple(data))
+    else:
+        x, y, weight = data, None, None
+
+    def validate(callbacks: Any) -> dict[str, float]:
+        found = model.evaluate(
+            x,
+            y,
+            sample_weight=weight,
+            verbose=0,
+            return_dict=True,
+            callbacks=callbacks,
+        )
+        return {f"val_{name}": value for name, value in found.items()}
+
+    return validate

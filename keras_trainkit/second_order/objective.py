@@ -1,0 +1,273 @@
+"""The full training objective of a Keras model as a function of one vector."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_trainkit.arguments import check_choice, check_integer, received
+from keras_trainkit.keras_model.arrays import keep_rows, row_count
+from keras_trainkit.keras_model.layers import all_layers
+from keras_trainkit.problems.flat import FlatLoss
+from keras_trainkit.problems.of_model import build_model, model_terms
+from keras_trainkit.problems.packing import Packing
+from keras_trainkit.second_order.data import (
+    Batch,
+    batch_bytes,
+    cut_batches,
+    machine_memory,
+    read_batches,
+)
+
+NOISE = ("frozen", "off")
+DTYPES = ("float32", "float64")
+ACTIVATIONS = 2**29  # bytes that the tensors of one chunk may take
+SAMPLE = 64  # rows on which it is tried how losses add up
+SMALL = 2048  # rows that are evaluated at once without a look at their size
+
+
+class Objective:
+    """The loss over all data, weights and regularisation included, and its gradient.
+
+    One fixed function of the trainable weights, the mean over all examples:
+    BatchNormalization uses its moving statistics and leaves them as they are, and
+    dropout draws the same mask for an example at every evaluation, or none.
+
+    Args:
+        model: A Keras model, compiled with a loss; it is built from the data if it
+            was not.
+        x: Inputs, as for `fit`: arrays, a dictionary or a dataset, which is read
+            once.
+        y: Targets, `None` if `x` brings them.
+        sample_weight: Weights of the examples, or `None`.
+        class_weight: Weight of each class by its number, or `None`.
+        batch_size: Rows that are evaluated at once, int >= 1; `None` for as many
+            as fit into half a gigabyte with all their activations.
+        dtype: "float32" or "float64", the precision of everything; `None` for
+            that of the weights.
+        noise: "frozen" keeps the dropout masks and other noise of training as they
+            are first drawn; "off" runs the layers as in inference.
+
+    Raises:
+        ValueError: If the model is not compiled or has no trainable weights of
+            floating point, the data have no rows, the loss is not finite or gives
+            another value at its second evaluation.
+
+    Example:
+        ```python
+        objective = Objective(model, x, y)
+        value, gradient = objective.flat.value_and_gradient(objective.start())
+        ```
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        class_weight: Any = None,
+        batch_size: int | None = None,
+        dtype: str | None = None,
+        noise: str = "frozen",
+    ) -> None:
+        if not isinstance(model, keras.Model):
+            raise ValueError(
+                f"`model` must be a Keras model. {received('model', model)}"
+            )
+        check_choice("noise", noise, NOISE)
+        if batch_size is not None:
+            check_integer("batch_size", batch_size, 1)
+        if dtype is not None:
+            check_choice("dtype", dtype, DTYPES)
+        batches = read_batches(model, x, y, sample_weight, class_weight)
+        build_model(model, *batches[0])
+        self.model, self.noise = model, noise
+        self.variables = list(model.trainable_variables)
+        _check_variables(self.variables)
+        self.dtype = dtype or _widest(self.variables)
+        shapes = [tuple(variable.shape) for variable in self.variables]
+        kinds = [tf.as_dtype(self.dtype)] * len(shapes)
+        self.packing = Packing(shapes, kinds, self.dtype)
+        self._terms = model_terms(
+            model,
+            self.variables,
+            dtype=self.dtype if _computes_otherwise(model, self.dtype) else None,
+            training=noise == "frozen",
+            batch_statistics=False,
+        )
+        self.notes = _notes(model)
+        whole = self._loss(batches)
+        first = whole.chunks[0][0]
+        start = self.start()
+        rows = batch_size or _rows_that_fit(whole, first, start)
+        spread = np.linspace(0, row_count(*batches[0]) - 1, SAMPLE).astype(int)
+        self._few = tuple(keep_rows(part, np.unique(spread)) for part in batches[0])
+        self.batches: list[Batch] = cut_batches(batches, rows)
+        self.rows = sum(row_count(*batch) for batch in self.batches)
+        summed = len(self.batches) > 1 and self._sums(start)
+        self.flat = self._loss(self.batches, summed)
+        self.start_loss = self._check_fixed(start)
+
+    def start(self) -> Any:
+        """Returns the model's weights as one tensor, shape `(total,)`."""
+        return tf.constant(self.packing.pack([v.numpy() for v in self.variables]))
+
+    def write(self, vector: Any) -> None:
+        """Puts a vector's values into the model, on every replica."""
+        parts = self.packing.cut(np.asarray(vector))
+        for variable, part in zip(self.variables, parts, strict=True):
+            variable.assign(part.astype(variable.dtype))
+
+    def losses_of_batches(self, batches: Sequence[Batch]) -> FlatLoss:
+        """Returns the mean loss over other batches of the same kind of data."""
+        return self._loss(list(batches))
+
+    def _loss(self, batches: Sequence[Batch], summed: bool = False) -> FlatLoss:
+        rows = [row_count(*batch) for batch in batches]
+        shares: Any = np.array(rows) / sum(rows)
+
+        def loss(weights: list[Any], chunk: Any) -> Any:
+            (x, y, sample_weight), shift, share = chunk
+            terms = self._terms(weights, x, y, sample_weight, shift=shift)
+            if not summed:
+                return share * terms[-1]
+            # A loss that sums over its examples counts each chunk once, and the
+            # penalties once altogether.
+            return terms[0] + share * (terms[-1] - terms[0])
+
+        return FlatLoss(
+            loss,
+            self.packing,
+            _Chunks(batches, shares.tolist(), self.dtype),
+            jit_compile=self.model.jit_compile is True,
+        )
+
+    def _sums(self, start: Any) -> bool:
+        """Whether the loss sums over its examples, found by trying it."""
+        batch = self._few
+        half = row_count(*batch) // 2
+        if half == 0:
+            return False
+        (whole,), parts = cut_batches([batch], 2 * half)[:1], cut_batches([batch], half)
+        weights = self.packing.split(start)
+        terms = [
+            float(self._terms(weights, *one, shift=tf.constant(0))[0])
+            for one in (whole, *parts[:2])
+        ]
+        close = 1e-4 * max(abs(terms[0]), 1e-12)
+        if abs(terms[0] - (terms[1] + terms[2]) / 2) <= close:
+            return False
+        if abs(terms[0] - (terms[1] + terms[2])) <= close:
+            return True
+        self.notes.append(
+            "the loss of a batch is neither the mean nor the sum of its examples' "
+            "(masks, noise or statistics of the batch): minimised was the mean of "
+            f"{len(self.batches)} batches' losses; a larger batch_size brings it "
+            "nearer to one over all data"
+        )
+        return False
+
+    def _check_fixed(self, start: Any) -> float:
+        first, again = (float(self.flat.value_and_gradient(start)[0]) for _ in range(2))
+        if not np.isfinite(first):
+            raise ValueError(
+                "`model` must have a finite loss at its weights. "
+                f"{received('loss', first)}"
+            )
+        precision = 100 * np.finfo(self.dtype).eps * max(abs(first), 1e-30)
+        if abs(first - again) > precision:
+            raise ValueError(
+                "`model` must have one loss at the same weights; draw random numbers "
+                'with keras.random and a SeedGenerator, or pass noise="off". '
+                f"{received('losses', (first, again))}"
+            )
+        return first
+
+
+class _Chunks(Sequence):
+    """Batches as tensors: kept where they are few, made at each turn where not."""
+
+    def __init__(
+        self, batches: Sequence[Batch], shares: list[float], dtype: str
+    ) -> None:
+        self._batches, self._shares, self._dtype = batches, shares, dtype
+        total = sum(batch_bytes(batch) for batch in batches)
+        self._kept: dict[int, Any] = {}
+        self._keep = total < machine_memory() // 8
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, place: Any) -> Any:
+        if place in self._kept:
+            return self._kept[place]
+        chunk = (
+            tf.nest.map_structure(
+                lambda leaf: None if leaf is None else tf.convert_to_tensor(leaf),
+                self._batches[place],
+            ),
+            tf.constant(place),
+            tf.constant(self._shares[place], tf.float64),
+        )
+        if self._keep:
+            self._kept[place] = chunk
+        return chunk
+
+
+def _check_variables(variables: list[Any]) -> None:
+    if not variables:
+        raise ValueError(
+            "`model` must have trainable weights. Received: model.trainable_weights=[]"
+        )
+    for variable in variables:
+        if not tf.as_dtype(variable.dtype).is_floating:
+            raise ValueError(
+                "`model` must have trainable weights of floating point only. Received: "
+                f"{variable.path!r} of dtype {variable.dtype}"
+            )
+
+
+def _widest(variables: list[Any]) -> str:
+    return "float64" if any(v.dtype == "float64" for v in variables) else "float32"
+
+
+def _computes_otherwise(model: Any, dtype: str) -> bool:
+    """Whether a layer computes in, or holds weights of, another precision."""
+    return any(
+        layer.compute_dtype != dtype or any(v.dtype != dtype for v in layer.weights)
+        for layer in all_layers(model)
+    )
+
+
+def _rows_that_fit(whole: FlatLoss, batch: Batch, start: Any) -> int:
+    """Returns how many rows may be evaluated at once.
+
+    Counts the bytes of every tensor in the graph of the loss for one row more.
+    """
+    rows = row_count(*batch)
+    if rows <= SMALL:
+        return rows
+    few = cut_batches([batch], 2)[0]
+    chunk = (few, tf.constant(0), tf.constant(1.0, tf.float64))
+    graph = whole.graph(start, chunk)
+    taken = 0
+    for operation in graph.get_operations():
+        for tensor in operation.outputs:
+            shape = tensor.shape
+            if operation.type != "Const" and shape.rank and shape[0] == 2:
+                taken += int(np.prod([n or 1 for n in shape])) * tensor.dtype.size
+    per_row = max(1, taken // 2)
+    return int(min(rows, max(32, ACTIVATIONS // per_row)))
+
+
+def _notes(model: Any) -> list[str]:
+    if type(model).train_step is keras.Model.train_step:
+        return []
+    return [
+        "the model has its own train_step: minimised was its compute_loss, not what "
+        "that step does"
+    ]
