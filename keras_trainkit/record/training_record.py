@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas
 
 # Columns of a frame that are there only where a number in it has such a name.
-_RARE = ("tensor", "metric", "bin", "training")
+RARE = ("tensor", "metric", "bin", "training")
 
 
 class TrainingRecord:
@@ -409,7 +409,7 @@ class TrainingRecord:
         frame["fit"] = np.searchsorted(starts[1:], steps, side="right")
         for name in Series._fields:
             names = [getattr(series, name) for series in wanted]
-            if name not in _RARE or any(names):
+            if name not in RARE or any(names):
                 frame[name] = np.repeat(np.array(names, dtype=str), counts)
         frame["value"] = _concatenate([values for _, _, values in columns], np.float64)
         return frame.sort_values("step", kind="stable", ignore_index=True)
