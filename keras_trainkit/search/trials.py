@@ -1,13 +1,11 @@
 """All trials of a search as one table."""
 
-import glob
 import os
 from typing import TYPE_CHECKING, Any
 
 from keras_trainkit.arguments import received
-from keras_trainkit.files import read_json
-from keras_trainkit.search.engine.keras_tuner import Trial
 from keras_trainkit.search.engine.progress import last_line
+from keras_trainkit.search.engine.stored_state import damaged, read_state, read_trial
 from keras_trainkit.search.engine.trial_record import read_trial_record
 
 if TYPE_CHECKING:
@@ -40,7 +38,8 @@ def trials_frame(search: Any) -> "pandas.DataFrame":
         called like anything before it `metric/…`.
 
     Raises:
-        ValueError: If there is no project in the directory.
+        ValueError: If there is no project in the directory, or a file of it is
+            damaged.
 
     Example:
         ```python
@@ -108,11 +107,18 @@ def _stored_trials(directory: str) -> list[tuple[Any, str]]:
             "`search` must be a tuner or the directory of a project. "
             + received("search", directory)
         )
-    known = set(read_json(path)["start_order"])
+    state = read_state(path, foreign=True)
     found = []
-    pattern = os.path.join(glob.escape(directory), "trial_*", "trial.json")
-    for file in sorted(glob.glob(pattern)):
-        trial = Trial.from_state(read_json(file))
-        if trial.trial_id in known:
-            found.append((trial, os.path.dirname(file)))
+    for trial_id in _trial_ids(state, path):
+        place = os.path.join(directory, f"trial_{trial_id}")
+        file = os.path.join(place, "trial.json")
+        foreign = "keras_trainkit" not in state
+        found.append((read_trial(file, trial_id, foreign=foreign), place))
     return found
+
+
+def _trial_ids(state: dict[str, Any], path: str) -> list[str]:
+    found = state.get("start_order")
+    if isinstance(found, list) and all(isinstance(one, str) for one in found):
+        return found
+    raise damaged(path, "it names no trials")

@@ -55,7 +55,7 @@ class End(keras.callbacks.Callback):
 
 
 if moment == "write":
-    write, count = oracle.write_json, 0
+    write, count = oracle.write_state, 0
 
     def write_or_die(path, content):
         global count
@@ -66,7 +66,7 @@ if moment == "write":
             die()
         write(path, content)
 
-    oracle.write_json = write_or_die
+    oracle.write_state = write_or_die
 
 tuners = {
     "random": lambda **rest: search.RandomSearch(max_trials=int(trials), **rest),

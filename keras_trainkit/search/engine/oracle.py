@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from keras_trainkit.arguments import check_choice, check_integer
-from keras_trainkit.files import read_json, write_json
 from keras_trainkit.search.engine.keras_tuner import (
     EngineOracle,
     HyperParameters,
@@ -18,14 +17,21 @@ from keras_trainkit.search.engine.keras_tuner import (
 )
 from keras_trainkit.search.engine.objective import objective_parts
 from keras_trainkit.search.engine.resuming import (
-    FORMAT,
     check_course,
     check_space,
     widened_space,
 )
+from keras_trainkit.search.engine.stored_state import (
+    FORMAT,
+    damaged,
+    read_state,
+    read_trial,
+    write_state,
+)
 
 # Drawn again so often before a space counts as used up.
 _ATTEMPTS = 21
+_ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 _INTERRUPTED = "Interrupted before it ended; runs again."
 _LOST = "Its process ended or fell silent {count} times while it ran this trial."
 
@@ -265,21 +271,21 @@ class DependableOracle(EngineOracle):
     def save_trial(self, trial: Any) -> None:
         """Writes the trial's file in one step."""
         path = os.path.join(self.trial_directory(trial.trial_id), "trial.json")
-        write_json(path, trial.get_state())
+        write_state(path, trial.get_state())
 
     def save(self) -> None:
         """Writes `oracle.json` in one step."""
         with self._lock:
-            write_json(self.state_path, self.get_state())
+            write_state(self.state_path, self.get_state())
 
     def reload(self) -> None:
         """Goes on with a stored project.
 
         Raises:
             ValueError: If the program now asks for another search than the stored
-                one, or the project is not one of ours.
+                one, the project is not one of ours, or a file of it is damaged.
         """
-        state = read_json(self.state_path)
+        state = read_state(self.state_path, foreign=True)
         course = self._course()
         if self._given_seed is None:
             course["seed"] = state.get("course", {}).get("seed")
@@ -293,7 +299,9 @@ class DependableOracle(EngineOracle):
         )
         for trial_id in state["start_order"]:
             path = os.path.join(self.trial_directory(trial_id), "trial.json")
-            self.trials[trial_id] = Trial.from_state(read_json(path))
+            self.trials[trial_id] = trial = read_trial(path, trial_id)
+            if trial_id in state["end_order"] and trial.status not in _ENDED:
+                raise damaged(path, "it is older than oracle.json")
         self.set_state(state)
         if widened:
             self.hyperparameters = widened_space(declared, self.hyperparameters)

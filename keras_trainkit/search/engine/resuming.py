@@ -10,8 +10,7 @@ from keras_trainkit.search.engine.space_change import (
     is_widening,
     space_changes,
 )
-
-FORMAT = 1
+from keras_trainkit.search.engine.stored_state import FORMAT
 
 
 def check_course(now: Mapping[str, Any], state: Mapping[str, Any], place: str) -> None:

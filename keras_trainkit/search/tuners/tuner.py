@@ -11,7 +11,6 @@ from typing import Any
 import keras
 
 from keras_trainkit.arguments import check_choice, check_integer, received
-from keras_trainkit.files import read_json
 from keras_trainkit.search.distribute.messages import this_place
 from keras_trainkit.search.distribute.processes import run_here
 from keras_trainkit.search.engine.declared_space import find_space
@@ -32,6 +31,7 @@ from keras_trainkit.search.engine.objective import (
 from keras_trainkit.search.engine.oracle import DependableOracle
 from keras_trainkit.search.engine.outcome import Outcome, read_outcome
 from keras_trainkit.search.engine.retracing_warnings import no_retracing_warnings
+from keras_trainkit.search.engine.stored_state import read_config
 from keras_trainkit.search.engine.trial_record import TrialRecord
 from keras_trainkit.search.engine.weights import TrialWeights, load_weights
 from keras_trainkit.search.ranges.edges import warning_lines
@@ -376,7 +376,7 @@ class DependableTuner(EngineTuner):
             load_weights(
                 model,
                 weights.last if last else weights.best,
-                None if model.built else read_json(path),
+                None if model.built else read_config(path),
             )
 
     def weights_of(self, trial_id: str) -> TrialWeights:

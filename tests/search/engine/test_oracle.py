@@ -26,7 +26,7 @@ class Killed(BaseException):
 @pytest.fixture
 def kill_at(monkeypatch):
     """Ends the process at one write, before or after the file is replaced."""
-    write = oracle_module.write_json
+    write = oracle_module.write_state
 
     def arm(place, moment):
         count = 0
@@ -42,7 +42,7 @@ def kill_at(monkeypatch):
             if count == place:
                 raise Killed
 
-        monkeypatch.setattr(oracle_module, "write_json", counted)
+        monkeypatch.setattr(oracle_module, "write_state", counted)
         return lambda: count
 
     return arm
