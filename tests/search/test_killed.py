@@ -10,6 +10,8 @@ import pytest
 
 from keras_trainkit.search import trials_frame
 
+from .conftest import TUNERS
+
 SCRIPT = str(Path(__file__).with_name("script.py"))
 ROOT = str(Path(__file__).parents[2])
 COLUMNS = ["trial", "status", "score", "best_epoch", "rate", "units", "history"]
@@ -59,6 +61,17 @@ def test_search_ended_by_sigkill_goes_on_as_if_it_had_not_been(kind, ends, tmp_p
     assert ended.returncode == 0, ended.stderr
     one, two = (trials_frame(place / "p")[COLUMNS] for place in (whole, cut))
     assert one.to_dict() == two.to_dict()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TUNERS)
+def test_search_killed_twenty_times_is_the_one_never_killed(kind, tmp_path):
+    ended = python("-m", "tests.search.forked", kind, tmp_path, 20)
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout.split()[1]) >= 10  # the others came too late
+    one, two = (trials_frame(tmp_path / name / "p") for name in ("whole", "cut"))
+    assert one[COLUMNS].to_dict() == two[COLUMNS].to_dict()
+    assert len(one)
 
 
 @pytest.mark.slow

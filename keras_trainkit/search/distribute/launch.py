@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -46,7 +47,8 @@ def launch(
         raise ValueError(f"`script` must be a file. {received('script', script)}")
     if workers < 1:
         raise ValueError(f"`workers` must be >= 1. {received('workers', workers)}")
-    place = Place("launcher", f"{_LOOPBACK}:{port or _free_port()}", 1.0)
+    token = secrets.token_urlsafe(24)  # nobody else on this machine knows it
+    place = Place("launcher", f"{_LOOPBACK}:{port or _free_port()}", 1.0, token)
     command = [sys.executable, script, *words]
     chief = _Process("chief", command, place, workers)
     crew = [
@@ -171,6 +173,7 @@ def _environment(name: str, place: Place, workers: int) -> dict[str, str]:
         "KERASTUNER_TUNER_ID": name,
         "KERASTUNER_ORACLE_IP": host,
         "KERASTUNER_ORACLE_PORT": port,
+        "KERAS_TRAINKIT_TOKEN": place.token,
         "PYTHONUNBUFFERED": "1",
     }
     share = max(1, (os.cpu_count() or 1) // workers)

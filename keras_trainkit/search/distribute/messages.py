@@ -15,6 +15,12 @@ UNLIMITED = [
     ("grpc.max_send_message_length", -1),
 ]
 _DEFAULT_SILENCE = 60.0
+_VARIABLES = (
+    "KERASTUNER_ORACLE_IP",
+    "KERASTUNER_ORACLE_PORT",
+    "KERASTUNER_TUNER_ID",
+    "KERAS_TRAINKIT_TOKEN",
+)
 
 
 class Place(NamedTuple):
@@ -25,11 +31,13 @@ class Place(NamedTuple):
         address: `KERASTUNER_ORACLE_IP` and `KERASTUNER_ORACLE_PORT`.
         silence: `KERAS_TRAINKIT_SILENCE`: seconds after which a process that says
             nothing counts as lost, > 0.
+        token: `KERAS_TRAINKIT_TOKEN`: a secret that all processes of a search share.
     """
 
     tuner_id: str
     address: str
     silence: float
+    token: str
 
     @property
     def is_chief(self) -> bool:
@@ -46,12 +54,12 @@ def this_place() -> Place | None:
     environment = os.environ
     if "KERASTUNER_ORACLE_IP" not in environment:
         return None
-    missing = {"KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID"} - environment.keys()
+    missing = [name for name in _VARIABLES if not environment.get(name)]
     if missing:
         raise ValueError(
             "A search over several processes needs the environment variables "
-            "KERASTUNER_ORACLE_IP, KERASTUNER_ORACLE_PORT and KERASTUNER_TUNER_ID. "
-            f"Missing: {', '.join(sorted(missing))}"
+            f"{', '.join(_VARIABLES)}; the token is any secret of yours, the same in "
+            f"all of them. Missing: {', '.join(missing)}"
         )
     given = environment.get("KERAS_TRAINKIT_SILENCE", str(_DEFAULT_SILENCE))
     try:
@@ -66,7 +74,8 @@ def this_place() -> Place | None:
     address = (
         f"{environment['KERASTUNER_ORACLE_IP']}:{environment['KERASTUNER_ORACLE_PORT']}"
     )
-    return Place(environment["KERASTUNER_TUNER_ID"], address, silence)
+    token = environment["KERAS_TRAINKIT_TOKEN"]
+    return Place(environment["KERASTUNER_TUNER_ID"], address, silence, token)
 
 
 def pack(message: dict[str, Any]) -> bytes:
@@ -75,5 +84,15 @@ def pack(message: dict[str, Any]) -> bytes:
 
 
 def unpack(data: bytes) -> dict[str, Any]:
-    """A message that arrived."""
-    return json.loads(data)
+    """A message that arrived.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        message = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("a message must not be nested so deep") from error
+    if not isinstance(message, dict):
+        raise ValueError("a message must be a JSON object")
+    return message

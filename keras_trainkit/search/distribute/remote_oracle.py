@@ -105,7 +105,7 @@ class RemoteOracle:
                 self._ask("beat", pause)
 
     def _ask(self, ask: str, wait: float | None = None, **words: Any) -> dict[str, Any]:
-        question = {"worker": self._place.tuner_id, "ask": ask, "with": words}
+        question = asked(self._place, self._place.tuner_id, ask, words)
         try:
             answer = self._ask_chief(
                 question, timeout=wait or self._place.silence, wait_for_ready=True
@@ -120,11 +120,14 @@ class RemoteOracle:
         return answer
 
 
+def asked(place: Place, worker: str, ask: str, words: Any) -> dict[str, Any]:
+    """A question as the chief wants it."""
+    return {"token": place.token, "worker": worker, "ask": ask, "with": words}
+
+
 def tell_lost(place: Place, worker: str, why: str) -> None:
     """Tells a chief that the process of a worker has ended; silent if it is gone."""
     with grpc.insecure_channel(place.address) as channel:
         ask_chief = channel.unary_unary(f"/{SERVICE}/{QUESTION}", pack, unpack)
         with contextlib.suppress(grpc.RpcError):
-            ask_chief(
-                {"worker": worker, "ask": "lost", "with": {"why": why}}, timeout=5.0
-            )
+            ask_chief(asked(place, worker, "lost", {"why": why}), timeout=5.0)

@@ -1,5 +1,8 @@
 """The chief's answers, with a clock of our own and no network."""
 
+import json
+import random
+
 import pytest
 
 from keras_trainkit.search.distribute.chief import Chief
@@ -22,10 +25,13 @@ class Worker:
         self.chief, self.name = chief, name
 
     def ask(self, ask, **words):
-        return self.chief.answer({"worker": self.name, "ask": ask, "with": words})
+        question = {"token": "secret", "worker": self.name, "ask": ask, "with": words}
+        return self.chief.answer(question)
 
     def join(self):
-        return self.ask("join", **self.chief.oracle.identity())
+        # As it travels.
+        identity = json.loads(json.dumps(self.chief.oracle.identity()))
+        return self.ask("join", **identity)
 
     def take(self):
         return self.ask("create_trial")["trial"]
@@ -44,7 +50,7 @@ def clock():
 
 @pytest.fixture
 def chief(tmp_path, clock):
-    return Chief(make_oracle("random", tmp_path, max_trials=3), 60.0, clock)
+    return Chief(make_oracle("random", tmp_path, max_trials=3), 60.0, "secret", clock)
 
 
 def test_one_worker_gets_what_a_search_alone_gets(chief, tmp_path):
@@ -114,7 +120,7 @@ def test_chief_waits_for_the_last_trial(chief):
 
 def test_too_many_failures_end_all_with_the_reason(tmp_path, clock):
     oracle = make_oracle("random", tmp_path, max_consecutive_failed_trials=2)
-    chief = Chief(oracle, 60.0, clock)
+    chief = Chief(oracle, 60.0, "secret", clock)
     workers = [Worker(chief, name) for name in "ab"]
     for worker in workers:
         worker.join()
@@ -138,5 +144,90 @@ def test_worker_with_another_program_is_refused(chief):
 def test_mistaken_question_is_answered_and_leaves_no_lock(chief):
     worker = Worker(chief, "a")
     worker.join()
-    assert "KeyError" in worker.ask("get_trial", trial_id="none")["error"]
+    assert "`trial_id` must be a" in worker.ask("get_trial", trial_id="none")["error"]
     assert worker.take()["status"] == "RUNNING"
+
+
+def untouched(chief):
+    """What no refused question may change."""
+    oracle = chief.oracle
+    return told(oracle), list(oracle.ongoing_trials), chief._heard.copy(), chief.lost
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"token": "guess"}, "The token is not the one of this search"),
+        ({"token": None}, "The token is not the one of this search"),
+        ({"token": "\ud800"}, "The token is not the one of this search"),
+        ({"worker": 3}, "`worker` must be a name"),
+        ({"worker": ""}, "`worker` must be a name"),
+        ({"worker": "stranger"}, "A worker must join first"),
+        ({"ask": "_lost"}, "`ask` must be one of join, beat, lost, create_trial"),
+        ({"ask": "read"}, "`ask` must be one of"),
+        ({"ask": "answer"}, "`ask` must be one of"),
+        ({"ask": "_class__"}, "`ask` must be one of"),
+        ({"ask": ["beat"]}, "`ask` must be one of"),
+        ({"with": None}, "`with` must hold nothing to ask beat"),
+        ({"with": {"worker": "b"}}, "`with` must hold nothing to ask beat"),
+        ({"ask": "lost", "with": {"why": 3}}, "a text is wanted"),
+        (
+            {
+                "ask": "update_trial",
+                "with": {
+                    "trial_id": "000000",
+                    "metrics": {"val_loss": "low"},
+                    "step": 1,
+                },
+            },
+            "a number is wanted",
+        ),
+        ({"ask": "end_trial", "with": {"trial": {}}}, "a trial must have trial_id"),
+        ({"ask": "update_space", "with": {"space": {"space": 3}}}, "a space must have"),
+        ({"ask": "get_best_trials", "with": {"num_trials": -1}}, "an integer >= 0"),
+    ],
+)
+def test_question_of_another_form_is_refused_and_changes_nothing(
+    changes, message, chief
+):
+    worker = Worker(chief, "a")
+    worker.join()
+    worker.take()
+    before = untouched(chief)
+    question = {"token": "secret", "worker": "a", "ask": "beat", "with": {}}
+    assert message in chief.answer({**question, **changes})["error"]
+    assert untouched(chief) == before
+
+
+def test_trial_cannot_end_as_what_is_no_end(chief):
+    worker = Worker(chief, "a")
+    worker.join()
+    state = worker.take()
+    answer = worker.ask("end_trial", trial=state)  # it still runs
+    assert "`status` must be one of" in answer["error"]
+
+
+def test_any_bytes_get_an_answer_and_the_search_goes_on(chief):
+    worker = Worker(chief, "a")
+    worker.join()
+    state = worker.take()
+    draw = random.Random(0)
+    whole = json.dumps(
+        {
+            "token": "secret",
+            "worker": "a",
+            "ask": "end_trial",
+            "with": {"trial": state | {"status": "COMPLETED"}},
+        }
+    ).encode()
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(draw.randrange(1, 4)):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        if b"secret" in data and b"val_loss" not in data:
+            data = data.replace(b"COMPLETED", b"RUNNING__")  # or it would end
+        assert isinstance(json.loads(chief.respond(bytes(data))), dict)
+    for data in (b"", b"[]", b"3", b"[" * 10**5, b"\xff"):
+        assert "The question must be one" in json.loads(chief.respond(data))["error"]
+    worker.finish(state)
+    assert chief.oracle.trials[state["trial_id"]].status == "COMPLETED"

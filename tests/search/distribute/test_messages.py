@@ -29,11 +29,13 @@ def test_place_is_read_from_the_environment_of_keras_tuner(environment):
         KERASTUNER_TUNER_ID="chief",
         KERASTUNER_ORACLE_IP="10.0.0.1",
         KERASTUNER_ORACLE_PORT="8000",
+        KERAS_TRAINKIT_TOKEN="secret",
     )
     place = this_place()
     assert place.is_chief
     assert place.address == "10.0.0.1:8000"
     assert place.silence == 60.0
+    assert place.token == "secret"
     environment(KERASTUNER_TUNER_ID="worker-3", KERAS_TRAINKIT_SILENCE="5")
     assert not this_place().is_chief
     assert this_place().silence == 5.0
@@ -42,12 +44,16 @@ def test_place_is_read_from_the_environment_of_keras_tuner(environment):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, "Missing: KERASTUNER_ORACLE_PORT, KERASTUNER_TUNER_ID"),
-        ({"KERASTUNER_ORACLE_PORT": "1"}, "Missing: KERASTUNER_TUNER_ID"),
+        ({}, "KERASTUNER_ORACLE_PORT, KERASTUNER_TUNER_ID, KERAS_TRAINKIT_TOKEN"),
+        (
+            {"KERASTUNER_ORACLE_PORT": "1", "KERASTUNER_TUNER_ID": "a"},
+            "Missing: KERAS_TRAINKIT_TOKEN",
+        ),
         (
             {
                 "KERASTUNER_ORACLE_PORT": "1",
                 "KERASTUNER_TUNER_ID": "a",
+                "KERAS_TRAINKIT_TOKEN": "secret",
                 "KERAS_TRAINKIT_SILENCE": "long",
             },
             "KERAS_TRAINKIT_SILENCE='long'",
