@@ -16,11 +16,13 @@ from keras_trainkit.preflight.reported_loss import check_reported_loss
 from keras_trainkit.preflight.row_order import check_row_order
 from keras_trainkit.preflight.run import Preflight, preflight
 from keras_trainkit.preflight.spread import check_spread
-from keras_trainkit.preflight.subject import Subject
+from keras_trainkit.preflight.subject import Subject, UnjudgedError
+from keras_trainkit.preflight.validation import check_validation
 
 __all__ = [
     "Preflight",
     "Subject",
+    "UnjudgedError",
     "Verdict",
     "check_class_balance",
     "check_duplicates",
@@ -36,5 +38,6 @@ __all__ = [
     "check_reported_loss",
     "check_row_order",
     "check_spread",
+    "check_validation",
     "preflight",
 ]

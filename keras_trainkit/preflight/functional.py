@@ -19,7 +19,11 @@ def loss_problem(subject: Subject, batch: Any = None) -> Problem:
     """Returns the loss on a batch of the subject, in the model's own precision.
 
     Models of half precision are lifted to double, where no loss scale is needed.
+
+    Raises:
+        UnjudgedError: If the loss cannot be computed.
     """
+    subject.need_loss()
     half = any("16" in str(layer.compute_dtype) for layer in all_layers(subject.model))
     x, y, weight = subject.batch() if batch is None else batch
     return model_problem(subject.model, x, y, weight, wrt="parameters", double=half)

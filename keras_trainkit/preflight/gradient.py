@@ -14,6 +14,7 @@ def check_gradient(subject: Subject) -> Verdict:
     Args:
         subject: The model and its data.
     """
+    subject.need_loss()
     if not subject.model.trainable_variables:
         return not_judged("gradient", "the model has no trainable weights")
     weights = sum(v.numpy().size for v in subject.model.trainable_variables)

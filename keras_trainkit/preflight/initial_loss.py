@@ -8,10 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
+from keras_trainkit.preflight.observation import Observation
 from keras_trainkit.preflight.subject import Output, Subject
 
 HIGH = 1.5  # times the expectation from which the loss is suspicious
 WRONG = 4.0  # times the expectation from which it is a mistake
+UNLUCKY = 10.8  # times its mean that chi square of one degree exceeds in 1 of 1000
+SCALED = 4.0  # mean square of an input up to which it counts as scaled
 LOW = 0.5  # times the expectation below which the model knows too much
 
 
@@ -42,7 +45,8 @@ def check_initial_loss(subject: Subject) -> Verdict:
             f"{output.name}: {loss:.4g}, expected {blind:.4g}, best constant guess "
             f"{best:.4g}"
         )
-        findings += _compare(output, loss, blind, best)
+        chance = chance_loss(output, subject.observation)
+        findings += _compare(output, loss, blind, best, chance)
     if not words:
         return not_judged("initial loss", "no expectation is known for these losses")
     return judged("initial loss", "; ".join(words), findings)
@@ -83,11 +87,46 @@ def expected_losses(output: Output) -> tuple[float, float] | None:
     return math.log(max(units, 2)), float(-np.sum(shares * np.log(shares)))
 
 
-def _compare(output: Output, loss: float, blind: float, best: float) -> list[Finding]:
+def chance_loss(output: Output, seen: Observation) -> float:
+    """Returns what fresh weights may add to the loss by bad luck, without a fault.
+
+    A linear layer whose weights have the variance `2 / (inputs + outputs)` predicts
+    numbers of the mean square `energy * variance`, `energy` being the mean squared
+    length of its inputs. Where these lie mostly along one direction, the mean square
+    varies as chi square of one degree of freedom does: above 10.8 times its mean in
+    one of a thousand draws.
+
+    Args:
+        output: An output with its targets and its loss.
+        seen: What the layers received.
+
+    Returns:
+        In units of the loss; 0 for other losses and other last layers.
+    """
+    if output.kind not in ("mean_squared_error", "mean_absolute_error"):
+        return 0.0
+    for layer, received, given in seen.heads:
+        fits = np.shape(given) == output.predicted.shape
+        if not isinstance(layer, keras.layers.Dense) or not fits:
+            continue
+        if not np.allclose(np.asarray(given), output.predicted, rtol=1e-3, atol=1e-6):
+            continue
+        rows: Any = received.astype(np.float64).reshape(-1, received.shape[-1])
+        inputs, units = rows.shape[-1], output.predicted.shape[-1]
+        # Inputs that are not scaled are a fault of their own.
+        energy = min(float(np.mean(np.sum(rows**2, axis=1))), SCALED * inputs)
+        square = UNLUCKY * energy * 2.0 / (inputs + units)
+        return square if output.kind == "mean_squared_error" else math.sqrt(square)
+    return 0.0
+
+
+def _compare(
+    output: Output, loss: float, blind: float, best: float, chance: float
+) -> list[Finding]:
     evidence = {"loss": loss, "expected": blind, "best_constant": best}
     top = max(blind, best)
-    if not math.isfinite(loss) or loss > HIGH * top:
-        wrong = not math.isfinite(loss) or loss > WRONG * top
+    if not math.isfinite(loss) or loss > HIGH * top + chance:
+        wrong = not math.isfinite(loss) or loss > WRONG * top + chance
         return [
             Finding(
                 f"The fresh model loses {loss:.4g}, a clueless guess {blind:.4g}.",

@@ -24,14 +24,26 @@ def check_labels(subject: Subject) -> Verdict:
     Args:
         subject: The model and its data.
     """
-    if not subject.outputs:
+    outputs = subject.outputs
+    if not outputs and not subject.loss_failure:
         return not_judged("labels", "no output has a loss of its own")
     findings: list[Finding] = []
     words = []
-    for output in subject.outputs:
+    for output in outputs:
         target = output.target
         words.append(f"{output.name} {target.dtype} {target.shape}")
-        if target.dtype.kind == "f" and not np.isfinite(target).all():
+        if target.dtype.kind in "OUS":
+            names = np.unique(target.astype(str))[:3].tolist()
+            findings.append(
+                _error(
+                    output,
+                    "targets_not_numbers",
+                    f"The targets are strings ({', '.join(map(repr, names))}, ...), "
+                    "the loss expects numbers.",
+                    "Number them: classes, y = np.unique(y, return_inverse=True).",
+                )
+            )
+        elif target.dtype.kind == "f" and not np.isfinite(target).all():
             findings.append(
                 _error(
                     output,
@@ -57,6 +69,17 @@ def check_labels(subject: Subject) -> Verdict:
             findings += _binary(output)
         elif output.kind in REGRESSION:
             findings += _regression(output)
+    if subject.loss_failure and not findings:
+        findings.append(
+            Finding(
+                f"The loss cannot be computed: {subject.loss_failure}",
+                "y",
+                "error",
+                code="loss_cannot_be_computed",
+                category="labels",
+                advice="Compare the shapes and types of y with the model's outputs.",
+            )
+        )
     return judged("labels", ", ".join(words), findings)
 
 

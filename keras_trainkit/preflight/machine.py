@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
+from keras_trainkit.keras_model.arrays import row_count
 from keras_trainkit.preflight.functional import loss_problem
-from keras_trainkit.preflight.subject import BATCH, Subject
+from keras_trainkit.preflight.subject import Subject
 from keras_trainkit.problems.flat import FlatLoss
 
 REPEATS = 5
@@ -16,7 +17,7 @@ GAIN = 1.2  # times faster from which a change of jit_compile is worth a word
 
 
 def check_machine(subject: Subject) -> Verdict:
-    """Names the device and times loss and gradient with and without XLA.
+    """Names the device and times loss and gradient, where it may pay also with XLA.
 
     Times vary from run to run, so this check never fails; it advises.
 
@@ -33,21 +34,22 @@ def check_machine(subject: Subject) -> Verdict:
     if not problem.values:
         return not_judged("machine", f"{device}; the model has no trainable weights")
     plain = _seconds(problem, jit=False)
+    rows = row_count(*subject.batch())
+    why = f"{device}; gradient of {rows} examples {1e3 * plain:.3g} ms"
+    # "auto" means off on a machine without an accelerator.
+    used = bool(getattr(subject.model, "jit_compile", False))
+    if not accelerators and not used:
+        # To compile costs seconds, and on a CPU the outcome is rarely faster.
+        return judged("machine", f"{why}; without a GPU jit_compile was not tried")
     try:
         fused = _seconds(problem, jit=True)
     except (tf.errors.OpError, ValueError, NotImplementedError):
         return judged(
             "machine", f"{device}; XLA cannot compile this step; keep jit_compile=False"
         )
-    rows = min(subject.rows, BATCH)
     faster = "on" if fused < plain else "off"
-    why = (
-        f"{device}; gradient of {rows} examples {1e3 * plain:.3g} ms, with XLA "
-        f"{1e3 * fused:.3g} ms: jit_compile {faster} is faster here"
-    )
+    why += f", with XLA {1e3 * fused:.3g} ms: jit_compile {faster} is faster here"
     ratio = max(plain, fused) / min(plain, fused)
-    # "auto" means off on a machine without an accelerator.
-    used = bool(getattr(subject.model, "jit_compile", False))
     if ratio < GAIN or used == (fused < plain):
         return judged("machine", why)
     return judged(

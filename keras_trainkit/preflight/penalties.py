@@ -1,9 +1,8 @@
 """Does regularisation raise the loss, and not drown the data?"""
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
-from keras_trainkit.preflight.functional import loss_problem, start_values
+from keras_trainkit.preflight.backward import backward
 from keras_trainkit.preflight.subject import Subject
-from keras_trainkit.problems.problem import Problem
 
 
 def check_penalties(subject: Subject) -> Verdict:
@@ -12,11 +11,10 @@ def check_penalties(subject: Subject) -> Verdict:
     Args:
         subject: The model and its data.
     """
-    problem: Problem = loss_problem(subject)
-    if len(problem.term_names) == 1:
+    subject.need_loss()
+    if all(v.regularizer is None for v in subject.model.trainable_variables):
         return not_judged("regularization", "no weight has a regularizer")
-    terms = problem.terms(start_values(problem))
-    data, penalty, total = (float(term) for term in terms)
+    data, penalty, total = (float(term) for term in backward(subject).terms)
     why = f"data {data:.4g}, penalties {penalty:.4g}, total {total:.4g}"
     findings = []
     if penalty > 0 and total - data < 0.5 * penalty:

@@ -1,86 +1,81 @@
 """Does a gradient reach every trainable weight?"""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.keras_model.layers import all_layers, is_leaf
-from keras_trainkit.preflight.functional import loss_problem, start_values
+from keras_trainkit.preflight.backward import backward
+from keras_trainkit.preflight.functional import start_values
 from keras_trainkit.preflight.subject import Subject
-from keras_trainkit.problems.gradient import terms_and_gradients
+from keras_trainkit.problems.of_model import kept_losses, stateless
+from keras_trainkit.problems.problem import Problem, inlined_functions, projection
+
+NAMED = 5  # weights of one fault that are named
 
 
 def check_reached(subject: Subject) -> Verdict:
-    """Computes the gradient of the data loss for each trainable variable.
+    """Looks at the gradient of the data loss for each trainable variable.
+
+    A weight that only an output without a loss depends on is told of, no more.
 
     Args:
         subject: The model and its data.
     """
-    problem = loss_problem(subject)
-    if not problem.values:
+    subject.need_loss()
+    if not subject.model.trainable_variables:
         return not_judged("gradient reaches", "the model has no trainable weights")
-    values = start_values(problem)
-
-    @tf.function(autograph=False)
-    def gradients(values: list[tf.Tensor]) -> list[tf.Tensor]:
-        _, (found,) = terms_and_gradients(problem.terms, values, [0])
-        # NaN marks "no path", which zero must not be taken for.
-        return [
-            tf.constant(np.nan)
-            if part is None
-            else tf.cast(tf.reduce_max(tf.abs(part)), tf.float32)
-            for part in found
-        ]
-
-    sizes = [float(size) for size in gradients(values)]
-    unconnected = [n for n, s in zip(problem.names, sizes, strict=True) if np.isnan(s)]
-    zero = [n for n, s in zip(problem.names, sizes, strict=True) if s == 0.0]
-    infinite = [n for n, s in zip(problem.names, sizes, strict=True) if np.isinf(s)]
-    findings = []
-    for names, code, category, what, advice, severity in (
-        (
-            unconnected,
-            "weight_unreached",
-            "capacity",
-            "is not connected to the loss",
-            "Use the layer in call(), or remove what detaches it: stop_gradient, "
-            "argmax, rounding, NumPy.",
-            "error",
-        ),
-        (
-            infinite,
-            "infinite_gradient",
-            "numerical",
-            "has an infinite gradient",
-            "Look for log(0) or sqrt(0).",
-            "error",
-        ),
-        (
-            zero,
-            "zero_gradient",
-            "activation",
-            "has a gradient of exactly zero",
-            "Dead units, a weight that cancels, or all-zero inputs.",
-            "warning",
-        ),
-    ):
-        findings += [
-            Finding(
-                f"{name} {what}.",
-                name,
-                severity,
-                code=code,
-                category=category,
-                advice=advice,
-            )
-            for name in names
-        ]
+    found = backward(subject)
+    names = np.array(found.problem.names)
+    finite = np.isfinite(found.largest)
+    apart = ~found.connected
+    idle = np.zeros_like(apart)
+    if apart.any():
+        idle = apart & _feeds_an_output(subject, found.problem)
+    findings = _weights(
+        names[apart & ~idle],
+        "is not connected to the loss",
+        "error",
+        "weight_unreached",
+        "capacity",
+        "Use the layer in call(), or remove what detaches it: stop_gradient, argmax, "
+        "rounding, NumPy.",
+    )
+    findings += _weights(
+        names[idle],
+        "feeds only an output without a loss",
+        "info",
+        "weight_without_loss",
+        "capacity",
+        "Fine if the output is only to be read; else give it a loss.",
+    )
+    findings += _weights(
+        names[found.connected & ~finite],
+        "has a gradient that is not finite",
+        "error",
+        "infinite_gradient",
+        "numerical",
+        "Look for NaN in the data, log(0), sqrt(0) or a division by zero.",
+    )
+    # Behind a NaN a unit that rectifies passes nothing: no fault of its own.
+    silent = found.connected & (found.largest == 0) & finite.all()
+    findings += _weights(
+        names[silent],
+        "has a gradient of exactly zero",
+        "warning",
+        "zero_gradient",
+        "activation",
+        "Dead units, a weight that cancels, or all-zero inputs.",
+    )
     frozen = [
         layer.name
         for layer in all_layers(subject.model)
         if layer.variables and not layer.trainable and is_leaf(layer)
     ]
-    why = f"{len(sizes)} variables"
+    why = f"{len(names)} variables"
     if frozen:
         why += f"; frozen: {', '.join(frozen[:5])}"
         findings.append(
@@ -94,3 +89,67 @@ def check_reached(subject: Subject) -> Verdict:
             )
         )
     return judged("gradient reaches", why, findings)
+
+
+def _weights(
+    names: Sequence[Any],
+    what: str,
+    severity: str,
+    code: str,
+    category: str,
+    advice: str,
+) -> list[Finding]:
+    """One fault of many weights is told once, with the first of them."""
+    shown = [
+        Finding(
+            f"{name} {what}.",
+            str(name),
+            severity,
+            code=code,
+            category=category,
+            advice=advice,
+            evidence={"weights": len(names)},
+        )
+        for name in names[:NAMED]
+    ]
+    if len(names) <= NAMED:
+        return shown
+    rest = f"{names[0]} and {len(names) - 1} more weights: each {what}."
+    return [
+        Finding(
+            rest,
+            str(names[0]),
+            severity,
+            code=code,
+            category=category,
+            advice=advice,
+            evidence={"weights": len(names), "first": [str(n) for n in names[:NAMED]]},
+            symptoms=tuple(shown),
+        )
+    ]
+
+
+def _feeds_an_output(subject: Subject, problem: Problem) -> np.ndarray:
+    """For each weight, whether some output of the model depends on it."""
+    model = subject.model
+    variables = list(model.trainable_variables)
+    x, _, _ = subject.batch(2)
+    inputs = tf.nest.map_structure(
+        lambda leaf: None if leaf is None else tf.convert_to_tensor(leaf), x
+    )
+    paths: list[bool] = []
+
+    @tf.function(autograph=False)
+    def outputs(values: list[Any]) -> Any:
+        values = [tf.identity(value) for value in values]
+        with tf.GradientTape() as tape, inlined_functions(), kept_losses(model):
+            tape.watch(values)
+            with stateless(model, variables, values, None):
+                total = projection(model(inputs, training=True), 0)
+        paths[:] = [part is not None for part in tape.gradient(total, values)]
+        return total
+
+    if problem.double:  # of half precision: the pass would not fit its types
+        return np.zeros(len(variables), bool)
+    outputs.get_concrete_function(start_values(problem))
+    return np.array(paths, bool)

@@ -1,6 +1,7 @@
 """Runs every check before training and gathers a report."""
 
 import dataclasses
+import time
 import warnings
 from collections.abc import Callable, Collection
 from typing import Any
@@ -10,6 +11,7 @@ from keras_trainkit.arguments import (
     check_flag,
     check_integer,
     check_number,
+    received,
 )
 from keras_trainkit.finding import Finding, Verdict, gravest_first, not_judged
 from keras_trainkit.keras_model.state import restored
@@ -23,17 +25,20 @@ from keras_trainkit.preflight.machine import check_machine
 from keras_trainkit.preflight.memorizing import check_memorizing
 from keras_trainkit.preflight.pairing import check_pairing
 from keras_trainkit.preflight.penalties import check_penalties
+from keras_trainkit.preflight.progress import progress
 from keras_trainkit.preflight.reached import check_reached
 from keras_trainkit.preflight.reported_loss import check_reported_loss
 from keras_trainkit.preflight.row_order import check_row_order
 from keras_trainkit.preflight.spread import check_spread
-from keras_trainkit.preflight.subject import Subject
+from keras_trainkit.preflight.subject import Subject, UnjudgedError
+from keras_trainkit.preflight.validation import check_validation
 
 CHECKS: dict[str, Callable[[Subject], Verdict]] = {
     "features": check_features,
     "labels": check_labels,
     "class balance": check_class_balance,
     "row order": check_row_order,
+    "validation": check_validation,
     "duplicates": check_duplicates,
     "pairing": check_pairing,
     "initial loss": check_initial_loss,
@@ -46,6 +51,11 @@ CHECKS: dict[str, Callable[[Subject], Verdict]] = {
     "machine": check_machine,
 }
 
+UNSEEN_LOSS = (
+    "To have more judged, give compile() a loss or override compute_loss(); or check "
+    "a part of the model, as in tk.gradcheck(layer, x)."
+)
+
 
 @dataclasses.dataclass
 class Preflight:
@@ -53,9 +63,13 @@ class Preflight:
 
     Args:
         verdicts: What each check said.
+        seconds: How long each check took, by its name.
+        note: What would let more be judged, "" if nothing.
     """
 
     verdicts: list[Verdict]
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    note: str = ""
 
     @property
     def ok(self) -> bool:
@@ -100,7 +114,16 @@ class Preflight:
             for status in ("pass", "warn", "fail", "not judged")
         }
         tally = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-        lines = [f"Preflight {'passed' if self.ok else 'FAILED'}: {tally}", ""]
+        judged = len(self.verdicts) - counts["not judged"]
+        # What was hardly looked at has not passed.
+        word = (
+            "FAILED"
+            if not self.ok
+            else "passed"
+            if judged > len(self.verdicts) / 2
+            else ""
+        )
+        lines = [f"Preflight {word}: {tally}" if word else f"Preflight: {tally}", ""]
         for verdict in self.verdicts:
             status = (
                 verdict.status.upper() if verdict.status == "fail" else verdict.status
@@ -110,6 +133,13 @@ class Preflight:
             lines += [f"  {'':<{width}}  {'':<10}  {f.message}" for f in shown[1:4]]
             if verdict.status in ("warn", "fail") and verdict.advice:
                 lines.append(f"  {'':<{width}}  {'':<10}  -> {verdict.advice}")
+        if self.note:
+            lines += ["", f"  {self.note}"]
+        if sum(self.seconds.values()) >= 1:
+            slowest = sorted(self.seconds, key=lambda name: -self.seconds[name])[:3]
+            parts = ", ".join(f"{name} {self.seconds[name]:.1f}" for name in slowest)
+            total = sum(self.seconds.values())
+            lines += ["", f"  {total:.1f} s, most of it for {parts}"]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -122,10 +152,11 @@ def preflight(
     sample_weight: Any = None,
     validation_data: Any = None,
     *,
+    checks: Collection[Callable[[Subject], Verdict]] = (),
     skip: Collection[str] = (),
     seconds: float = 20.0,
     seed: int = 0,
-    verbose: bool = False,
+    verbose: bool = True,
 ) -> Preflight:
     """Checks the model and the data before the first epoch.
 
@@ -142,10 +173,12 @@ def preflight(
         y: Targets, `None` if `x` brings them.
         sample_weight: Weights of the examples, or `None`.
         validation_data: `(x, y)`, `(x, y, sample_weight)`, a dataset, or `None`.
+        checks: Checks of your own, run after the others: each takes the `Subject`
+            and returns a `Verdict`.
         skip: Names of checks to leave out.
         seconds: Time that learning by heart may take, > 0.
         seed: Seed of the rows drawn, int >= 0.
-        verbose: Whether long checks show a progress bar.
+        verbose: Whether it says what it is doing where that takes over a second.
 
     Returns:
         The verdicts; print it, or use `.ok`, `.findings`, `.to_frame()` and
@@ -168,10 +201,19 @@ def preflight(
     """
     for name in skip:
         check_choice("skip", name, tuple(CHECKS))
+    for check in checks:
+        if not callable(check):
+            raise ValueError(
+                "`checks` must be functions that take a Subject and return a Verdict. "
+                f"{received('checks', check)}"
+            )
     check_number("seconds", seconds, 0.0, open_minimum=True)
     check_integer("seed", seed, minimum=0)
     check_flag("verbose", verbose)
+    chosen = [(name, check) for name, check in CHECKS.items() if name not in skip]
+    chosen += [(getattr(check, "__name__", "check"), check) for check in checks]
     verdicts: list[Verdict] = []
+    took: dict[str, float] = {}
     # What Keras warns of while the model runs, the checks say themselves.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -185,11 +227,15 @@ def preflight(
             seconds=seconds,
             verbose=verbose,
         )
-        with restored(model):
-            for name, check in CHECKS.items():
-                if name not in skip:
-                    verdicts.append(_run(name, check, subject, verdicts))
-    return Preflight(verdicts)
+        with restored(model), progress(len(chosen), verbose) as tell:
+            for name, check in chosen:
+                tell(name)
+                begun = time.monotonic()
+                verdict = _run(name, check, subject, verdicts)
+                verdicts.append(verdict)
+                took[verdict.name] = time.monotonic() - begun
+    note = UNSEEN_LOSS if subject.no_loss else ""
+    return Preflight(verdicts, took, note)
 
 
 def _run(
@@ -199,8 +245,15 @@ def _run(
     before: list[Verdict],
 ) -> Verdict:
     try:
-        return check(subject)
+        verdict = check(subject)
+        if not isinstance(verdict, Verdict):
+            return not_judged(
+                name, f"the check returned a {type(verdict).__name__}, no Verdict"
+            )
+        return verdict
     except Exception as error:  # one check's fault must not hide the others
+        if isinstance(error, UnjudgedError) and not subject.loss_failure:
+            return not_judged(name, str(error))
         culprits = [
             verdict.name
             for verdict in before

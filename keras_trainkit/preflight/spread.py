@@ -1,15 +1,9 @@
 """Do activations and gradients keep their size from the first layer to the last?"""
 
-import contextlib
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
-import tensorflow as tf
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
-from keras_trainkit.keras_model.layers import all_layers, is_leaf
-from keras_trainkit.preflight.functional import loss_problem, start_values
+from keras_trainkit.preflight.backward import backward
 from keras_trainkit.preflight.subject import Subject
 
 APART = 1e3  # ratio of two layers' sizes that hinders learning
@@ -24,31 +18,14 @@ def check_spread(subject: Subject) -> Verdict:
     Args:
         subject: The model and its data.
     """
-    problem = loss_problem(subject)
-    if not problem.values:
+    subject.need_loss()
+    if not subject.model.trainable_variables:
         return not_judged("signal spread", "the model has no trainable weights")
-    names: list[str] = []
-
-    @tf.function(autograph=False)
-    def sizes(values: list[tf.Tensor]) -> Any:
-        taps: list[tuple[str, Any]] = []
-        with tf.GradientTape() as tape, _tapped(subject.model, taps, tape):
-            tape.watch(values)
-            loss = problem.terms(values)[0]
-        names.extend(name for name, _ in taps)
-        found = tape.gradient(loss, [tensor for _, tensor in taps])
-        return (
-            [_rms(tensor) for _, tensor in taps],
-            # No path: the loss read the logits behind a softmax instead.
-            [tf.constant(np.nan) if part is None else _rms(part) for part in found],
-        )
-
-    forward, backward = sizes(start_values(problem))
+    found = backward(subject)
+    names, activations, gradients = found.layers, found.activations, found.arriving
     if not names:
         return not_judged("signal spread", "no layer with weights could be watched")
-    activations = np.array([float(size) for size in forward])
-    gradients = np.array([float(size) for size in backward])
-    known = ~np.isnan(gradients)
+    known = found.reached
     reached = [name for name, is_known in zip(names, known, strict=True) if is_known]
     gradients = gradients[known]
     # The last layer's size is set by its task, not by the initialisation.
@@ -114,42 +91,3 @@ def _judge(names: list[str], sizes: np.ndarray, what: str, way: str) -> list[Fin
             )
         )
     return findings
-
-
-@contextlib.contextmanager
-def _tapped(model: Any, taps: list[tuple[str, Any]], tape: Any) -> Iterator[None]:
-    """Notes the output of each leaf layer with weights, while one trace lasts."""
-    layers = [
-        layer
-        for layer in all_layers(model)
-        if layer.variables
-        and (is_leaf(layer) or hasattr(layer, "cell"))
-        and not hasattr(layer, "state_size")
-    ]
-    layers = [layer for layer in layers if "call" not in vars(layer)]
-
-    def watch(layer: Any) -> None:
-        call = layer.call
-
-        def noted(*args: Any, **kwargs: Any) -> Any:
-            outputs = call(*args, **kwargs)
-            tensor = tf.nest.flatten(outputs)[0]
-            if tf.as_dtype(tensor.dtype).is_floating:
-                tape.watch(tensor)
-                taps.append((layer.name, tensor))
-            return outputs
-
-        layer.__dict__["call"] = noted
-
-    try:
-        for layer in layers:
-            watch(layer)
-        yield
-    finally:
-        for layer in layers:
-            layer.__dict__.pop("call", None)
-
-
-def _rms(tensor: Any) -> Any:
-    dense = tf.cast(tf.convert_to_tensor(tensor), tf.float32)
-    return tf.sqrt(tf.reduce_mean(tf.square(dense)))

@@ -117,27 +117,74 @@ def model_terms(
     return terms
 
 
+class NoLossError(ValueError):
+    """The model has no loss that could be seen from outside its train step."""
+
+
 def build_model(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
-    """Creates what Keras itself would create before the first step of `fit`."""
+    """Creates what Keras itself would create before the first step of `fit`.
+
+    Raises:
+        ValueError: If the model is not compiled, or has no loss.
+    """
     if not getattr(model, "compiled", False):
         raise ValueError(
             "`model` must be compiled with a loss first, or pass a layer or a "
             f"function. {received('model.compiled', False)}"
         )
-    rows = fixed_batch_size(model) or 2
-    few_x, few_y, few_weights = (
-        tf.nest.map_structure(lambda v: None if v is None else v[:rows], part)
-        for part in (x, y, sample_weight)
-    )
-    # Values that a metric would take up during this call are dropped at the exit.
-    with keras.StatelessScope():
-        if not all(layer.built for layer in all_layers(model)):
-            model(tf.nest.map_structure(_tensor, few_x), training=False)
+    try:
+        build_layers(model, x)
+    except NotImplementedError as error:  # no call(): its train step does it all
+        raise _no_loss(model) from error
+    build_loss(model, x, y, sample_weight)
+
+
+def build_layers(model: Any, x: Any) -> None:
+    """Creates the weights, by a call on a few rows of the inputs."""
+    if not all(layer.built for layer in all_layers(model)):
+        # Values that a metric would take up during this call are dropped.
+        with keras.StatelessScope():
+            model(_few(model, x), training=False)
+
+
+def build_loss(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
+    """Creates what belongs to the compiled loss, by computing it on a few rows.
+
+    Raises:
+        NoLossError: If there is none to compute.
+    """
+    x, y, sample_weight = (_few(model, part) for part in (x, y, sample_weight))
     values = [(v, v.value) for v in model.variables]
     with keras.StatelessScope(values, collect_losses=True):
-        predicted = model(tf.nest.map_structure(_tensor, few_x))
-        with kept_losses(model):
-            model._compute_loss(few_x, few_y, predicted, few_weights, training=False)
+        try:
+            predicted = model(x)
+            with kept_losses(model):
+                model._compute_loss(x, y, predicted, sample_weight, training=False)
+        except (NotImplementedError, ValueError) as error:
+            if isinstance(error, ValueError) and "No loss" not in str(error):
+                raise
+            raise _no_loss(model) from error
+
+
+def has_own_train_step(model: Any) -> bool:
+    """Returns whether the model replaces the training step of Keras."""
+    return type(model).train_step is not keras.Model.train_step
+
+
+def _no_loss(model: Any) -> NoLossError:
+    custom = "its train_step is custom, and " if has_own_train_step(model) else ""
+    return NoLossError(
+        f"`model` must have a loss that can be seen: {custom}compile() was given none. "
+        "Give compile() a loss, override compute_loss(), or pass a part of the model: "
+        f"a layer, or a function. {received('model.loss', None)}"
+    )
+
+
+def _few(model: Any, part: Any) -> Any:
+    rows = fixed_batch_size(model) or 2
+    return tf.nest.map_structure(
+        lambda leaf: None if leaf is None else tf.convert_to_tensor(leaf[:rows]), part
+    )
 
 
 @contextlib.contextmanager
@@ -258,10 +305,6 @@ def depth_of(layer: Any) -> int:
     return max(1, len(leaves))
 
 
-def _tensor(leaf: Any) -> Any:
-    return None if leaf is None else tf.convert_to_tensor(leaf)
-
-
 def _cast(structure: Any, dtype: Any) -> Any:
     return tf.nest.map_structure(
         lambda leaf: None if leaf is None else with_floats(leaf, dtype), structure
@@ -270,7 +313,7 @@ def _cast(structure: Any, dtype: Any) -> Any:
 
 def _model_notes(model: Any) -> list[str]:
     notes = []
-    if type(model).train_step is not keras.Model.train_step:
+    if has_own_train_step(model):
         notes.append(
             "the model has its own train_step: what was checked is compute_loss, "
             "not what that step does with the gradient"

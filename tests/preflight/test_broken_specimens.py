@@ -43,7 +43,7 @@ FEATURES = {
     "nan": (lambda x, y: put(x, y, (3, 5), np.nan), "fail", "NaN"),
     "unscaled": (lambda x, y: (x * 255, y), "warn", "not scaled"),
     "constant": (lambda x, y: (x * 0 + 1, y), "fail", "never change"),
-    "strings": (lambda x, y: (x.astype(str), y), "fail", "not numbers"),
+    "strings": (lambda x, y: (x.astype(str), y), "fail", "holds strings"),
     "magnitudes": (
         lambda x, y: put(x, y, (slice(None), 20), x[:, 20] * 1e5),
         "warn",
