@@ -1,48 +1,24 @@
 """Writes a record as one HTML page that needs nothing else to be read."""
 
-import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 from keras_trainkit.arguments import check_flag
 from keras_trainkit.finding import Finding
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.training_record import TrainingRecord
-from keras_trainkit.report.document import (
+from keras_trainkit.report.all_figures import all_figures
+from keras_trainkit.report.drawing.document import (
     check_findings,
     check_title,
     compose,
     embed,
     replace,
 )
-from keras_trainkit.report.figures import (
-    histograms,
-    loss,
-    norms,
-    rate,
-    ratios,
-    spread,
-    units,
-    validation,
-)
 from keras_trainkit.report.figures.mosaics import mosaics
-from keras_trainkit.report.figures.specification import Specification
 from keras_trainkit.report.layer_table import tabulate
 from keras_trainkit.report.summary import summarise
-
-_FIGURES: dict[str, Callable[[Readings], Specification | None]] = {
-    "the loss of each batch": loss.draw,
-    "the loss, training against validation": functools.partial(
-        validation.draw, metric="loss"
-    ),
-    "other metrics": validation.draw_others,
-    "update ratios": ratios.draw,
-    "activations and gradients of layers": spread.draw,
-    "dead, silent and saturated units": units.draw,
-    "the learning rate": rate.draw,
-    "norms of gradients and weights": norms.draw,
-    "histograms": histograms.draw,
-}
 
 
 def write(
@@ -93,11 +69,11 @@ def _content(
     readings: Readings, findings: Sequence[Finding], live: bool, title: str | None
 ) -> list[bytes]:
     metadata = readings.record.metadata
-    drawings = {words: draw(readings) for words, draw in _FIGURES.items()}
+    drawings = {one.words: one.draw(readings) for one in all_figures()}
     pictures = mosaics(readings)
     missing = [words for words, drawing in drawings.items() if not drawing]
     return compose(
-        "page.html",
+        Path(__file__).with_name("page.html"),
         title=title or str(metadata.get("model_name") or "") or "Training run",
         tiles=summarise(readings, live),
         findings=findings,

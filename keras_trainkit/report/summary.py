@@ -1,22 +1,14 @@
 """The few numbers on top of the page."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
 from keras_trainkit.record.vocabulary import measure_named
-from keras_trainkit.report.figures.specification import number
-
-
-class Tile(NamedTuple):
-    """One number: what it is, its value, a note, and "", "good", "warning", "bad"."""
-
-    name: str
-    value: str
-    note: str = ""
-    state: str = ""
+from keras_trainkit.report.drawing.specification import number
+from keras_trainkit.report.drawing.tile import Tile
 
 
 def summarise(readings: Readings, live: bool) -> list[Tile]:

@@ -9,7 +9,7 @@ import pytest
 from keras_trainkit.finding import Finding
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report import write
-from keras_trainkit.report.document import plotly_script
+from keras_trainkit.report.drawing.document import plotly_script
 from tests.report.records import (
     HOSTILE,
     empty_record,

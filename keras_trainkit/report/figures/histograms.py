@@ -1,13 +1,14 @@
 """Histograms of activations and of their gradients, epoch by epoch."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
 from keras_trainkit.record.vocabulary import measure_named
-from keras_trainkit.report.figures.specification import (
+from keras_trainkit.report.drawing.declaration import Declaration, Source
+from keras_trainkit.report.drawing.specification import (
     Choice,
     Specification,
     decode,
@@ -15,7 +16,22 @@ from keras_trainkit.report.figures.specification import (
     integers,
 )
 
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
 _EPOCHS = 60
+
+
+def histogram_heatmap(record: Source) -> "Figure":
+    """Draws the histograms of activations and gradients, one column an epoch.
+
+    Args:
+        record: The record, its file, or the run directory.
+
+    Returns:
+        The share of values in each bin; a menu chooses the layer.
+    """
+    return FIGURES[0].plotted(record)
 
 
 def draw(readings: Readings) -> Specification | None:
@@ -90,3 +106,6 @@ def _interval(left: float, right: float) -> str:
     if right == np.inf:
         return f"above {left:.2g}"
     return f"{left:.2g} to {right:.2g}"
+
+
+FIGURES = (Declaration("histograms", 90, draw),)

@@ -1,12 +1,38 @@
 """The loss of every step."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
-from keras_trainkit.report.decimation import decimate, smooth
-from keras_trainkit.report.figures.lines import marks
-from keras_trainkit.report.figures.specification import Specification, encode
+from keras_trainkit.report.drawing.decimation import decimate, smooth
+from keras_trainkit.report.drawing.declaration import Declaration, Source
+from keras_trainkit.report.drawing.lines import marks
+from keras_trainkit.report.drawing.specification import Specification, encode
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+def loss_curve(record: Source) -> "Figure":
+    """Draws the loss of every batch, pale, with its running mean over it.
+
+    Long runs are thinned to what a screen can show; the smallest and the largest
+    loss of every stretch stay, and a cross marks where the loss stops being finite.
+
+    Args:
+        record: The record, its file, or the run directory.
+
+    Returns:
+        Loss over steps, both as recorded.
+
+    Example:
+        ```python
+        tk.report.figures.loss_curve(monitor.record).show()
+        ```
+    """
+    return FIGURES[0].plotted(record)
 
 
 def draw(readings: Readings) -> Specification | None:
@@ -67,3 +93,6 @@ def _spans_decades(values: np.ndarray) -> bool:
         return False
     low, high = float(finite.min()), float(finite.max())
     return low > 0 and high / low > 200
+
+
+FIGURES = (Declaration("the loss of each batch", 10, draw),)

@@ -2,25 +2,30 @@
 
 import base64
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Image
+from keras_trainkit.report.drawing.declaration import Source
+from keras_trainkit.report.drawing.mosaic import Mosaic
+from keras_trainkit.report.drawing.notebook import mosaic_figure
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 _MOST = 60
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-class Mosaic(NamedTuple):
-    """One picture, as it is embedded in a page."""
+def filter_mosaics(record: Source) -> "Figure":
+    """Shows the first layer's filters, with a slider over the epochs.
 
-    epoch: int
-    address: str
-    width: int
-    height: int
-    smoothness: str
+    Args:
+        record: The record, its file, or the run directory.
+    """
+    return mosaic_figure(mosaics(Readings.of(record)))
 
 
 def mosaics(readings: Readings) -> list[Mosaic]:

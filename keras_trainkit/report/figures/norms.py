@@ -1,10 +1,25 @@
 """Sizes of gradients and weights."""
 
+from typing import TYPE_CHECKING
+
 from keras_trainkit.record.readings import Readings
-from keras_trainkit.report.figures.measured import draw_measures
-from keras_trainkit.report.figures.specification import Specification
+from keras_trainkit.report.drawing.declaration import Declaration, Source
+from keras_trainkit.report.drawing.measured import draw_measures
+from keras_trainkit.report.drawing.specification import Specification
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 _MEASURES = ("gradient_norm", "weight_norm")
+
+
+def weight_and_gradient_norms(record: Source) -> "Figure":
+    """Draws the Euclidean norms of gradients and weights by variable.
+
+    Args:
+        record: The record, its file, or the run directory.
+    """
+    return FIGURES[0].plotted(record)
 
 
 def draw(readings: Readings) -> Specification | None:
@@ -20,3 +35,6 @@ def draw(readings: Readings) -> Specification | None:
         layout={"yaxis": {"title": {"text": "Euclidean norm"}}},
         wide=True,
     )
+
+
+FIGURES = (Declaration("norms of gradients and weights", 80, draw),)

@@ -1,12 +1,27 @@
 """The learning rate."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
-from keras_trainkit.report.decimation import decimate
-from keras_trainkit.report.figures.lines import marks
-from keras_trainkit.report.figures.specification import Specification, encode
+from keras_trainkit.report.drawing.decimation import decimate
+from keras_trainkit.report.drawing.declaration import Declaration, Source
+from keras_trainkit.report.drawing.lines import marks
+from keras_trainkit.report.drawing.specification import Specification, encode
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+def learning_rate(record: Source) -> "Figure":
+    """Draws the learning rate of every step.
+
+    Args:
+        record: The record, its file, or the run directory.
+    """
+    return FIGURES[0].plotted(record)
 
 
 def draw(readings: Readings) -> Specification | None:
@@ -45,3 +60,6 @@ def _range(values: np.ndarray) -> list[float] | None:
     highest = float(np.max(values, initial=0.0, where=np.isfinite(values)))
     lowest = float(np.min(values, initial=0.0, where=np.isfinite(values)))
     return [1.08 * lowest, 1.08 * highest] if 0 < highest < 1e300 else None
+
+
+FIGURES = (Declaration("the learning rate", 70, draw),)

@@ -1,15 +1,34 @@
 """Update ratios of all variables, in the band where they are healthy."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.vocabulary import Band, measure_named
-from keras_trainkit.report.figures.lines import Lines, layer_lines
-from keras_trainkit.report.figures.specification import Specification, decades
+from keras_trainkit.report.drawing.declaration import Declaration, Source
+from keras_trainkit.report.drawing.lines import Lines, layer_lines
+from keras_trainkit.report.drawing.specification import Specification, decades
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 _MEASURE = measure_named("update_ratio")
+
+
+def update_ratios(record: Source) -> "Figure":
+    """Draws the update ratio of each variable, with the healthy band around 1/1000.
+
+    The eight variables furthest from 1/1000 are shown, the others on a click in the
+    legend.
+
+    Args:
+        record: The record, its file, or the run directory.
+
+    Returns:
+        Ratios over steps on a logarithmic axis; the band is 1e-4 to 1e-2.
+    """
+    return FIGURES[0].plotted(record)
 
 
 def draw(readings: Readings) -> Specification | None:
@@ -68,3 +87,6 @@ def _range(lines: Lines, band: Band) -> list[float]:
     low = min(band.low, max(lines.low, 1e-8))
     high = max(band.high, lines.high)
     return [float(np.log10(low)) - 0.2, float(np.log10(high)) + 0.2]
+
+
+FIGURES = (Declaration("update ratios", 40, draw),)

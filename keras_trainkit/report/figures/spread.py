@@ -1,13 +1,14 @@
 """How activations and gradients spread from the first layer to the last."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
-from keras_trainkit.report.figures.specification import (
+from keras_trainkit.report.drawing.declaration import Declaration, Source
+from keras_trainkit.report.drawing.specification import (
     Choice,
     Specification,
     decades,
@@ -16,6 +17,9 @@ from keras_trainkit.report.figures.specification import (
     short,
 )
 
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
 _MEASURES = (
     "activation_mean",
     "activation_std",
@@ -23,6 +27,20 @@ _MEASURES = (
 )
 _EPOCHS = 40
 _NAMES_SHOWN = 24
+
+
+def layer_spread(record: Source) -> "Figure":
+    """Draws activations and gradients from the first layer to the last.
+
+    Args:
+        record: The record, its file, or the run directory.
+
+    Returns:
+        Mean activation with one standard deviation either way, and the standard
+        deviations of activations and gradients on a logarithmic axis, each the last
+        reading of the epoch that the slider chooses.
+    """
+    return FIGURES[0].plotted(record)
 
 
 def draw(readings: Readings) -> Specification | None:
@@ -204,3 +222,6 @@ def _table(
             table[found, column] = values[found]
             broken[:, column] |= found & ~np.isfinite(values)
     return table
+
+
+FIGURES = (Declaration("activations and gradients of layers", 50, draw),)

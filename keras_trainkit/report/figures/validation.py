@@ -1,12 +1,16 @@
 """Training against validation, with the gap between them."""
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_trainkit.arguments import received
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
-from keras_trainkit.report.figures.specification import (
+from keras_trainkit.report.drawing.declaration import Declaration, Source
+from keras_trainkit.report.drawing.notebook import figure
+from keras_trainkit.report.drawing.specification import (
     Choice,
     Specification,
     decode,
@@ -14,6 +18,31 @@ from keras_trainkit.report.figures.specification import (
     integers,
     plain,
 )
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+def train_against_validation(record: Source, metric: str = "loss") -> "Figure":
+    """Draws a metric on training and on validation data, the gap shaded.
+
+    The training side is the one re-measured in evaluation mode where the record has
+    it (`train_<metric>_eval`), else the running mean of the epoch.
+
+    Args:
+        record: The record, its file, or the run directory.
+        metric: Name of the metric as Keras reports it, without `val_`.
+
+    Raises:
+        ValueError: If the record has metrics, but not this one.
+    """
+    readings = Readings.of(record)
+    if readings.metrics and metric not in readings.metrics:
+        known = ", ".join(repr(name) for name in readings.metrics)
+        raise ValueError(
+            f"`metric` must be one of {known}. {received('metric', metric)}"
+        )
+    return figure(draw(readings, metric), "metrics of epochs")
 
 
 def draw(readings: Readings, metric: str) -> Specification | None:
@@ -129,3 +158,11 @@ def _gap(readings: Readings, train: Series, validation: Series) -> list[dict[str
             "fillcolor": "@gap",
         },
     ]
+
+
+FIGURES = (
+    Declaration(
+        "the loss, training against validation", 20, partial(draw, metric="loss")
+    ),
+    Declaration("other metrics", 30, draw_others),
+)

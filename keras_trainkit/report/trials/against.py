@@ -4,13 +4,13 @@ import dataclasses
 import math
 from typing import Any
 
-from keras_trainkit.report.figures.specification import (
+from keras_trainkit.report.drawing.specification import (
     Specification,
     decades,
     plain,
     short,
 )
-from keras_trainkit.report.theme import SERIES_COLORS
+from keras_trainkit.report.drawing.theme import SERIES_COLORS
 from keras_trainkit.report.trials.marks import failures, points, strip_axis
 from keras_trainkit.report.trials.results import Axis, SearchResults
 from keras_trainkit.report.trials.words import written

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from keras_trainkit.report.figures.specification import (
+from keras_trainkit.report.drawing.specification import (
     Choice,
     Specification,
     encode,
     plain,
     short,
 )
-from keras_trainkit.report.theme import SERIES_COLORS
+from keras_trainkit.report.drawing.theme import SERIES_COLORS
 from keras_trainkit.report.trials.marks import BEST
 from keras_trainkit.report.trials.results import SearchResults
 from keras_trainkit.report.trials.words import score_of

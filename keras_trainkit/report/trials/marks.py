@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from keras_trainkit.report.figures.specification import encode, plain, short
-from keras_trainkit.report.theme import SERIES_COLORS
+from keras_trainkit.report.drawing.specification import encode, plain, short
+from keras_trainkit.report.drawing.theme import SERIES_COLORS
 from keras_trainkit.report.trials.results import SearchResults, Trial
 from keras_trainkit.report.trials.words import hover
 

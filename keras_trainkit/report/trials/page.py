@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from keras_trainkit.finding import Finding
-from keras_trainkit.report.document import (
+from keras_trainkit.report.drawing.document import (
     check_findings,
     check_title,
     compose,
@@ -56,7 +57,7 @@ def write_search(
     replace(
         path,
         compose(
-            "search.html",
+            Path(__file__).with_name("search.html"),
             title=title or "Hyperparameter search",
             tiles=summarise(
                 results, len([one for one in findings if one.severity == "warning"])

@@ -8,13 +8,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from keras_trainkit.report.figures.specification import (
+from keras_trainkit.report.drawing.specification import (
     Choice,
     Specification,
     plain,
     short,
 )
-from keras_trainkit.report.theme import SERIES_COLORS
+from keras_trainkit.report.drawing.theme import SERIES_COLORS
 from keras_trainkit.report.trials.results import Axis, SearchResults, Trial
 from keras_trainkit.report.trials.words import hover, score_of, written
 

@@ -1,6 +1,6 @@
 """The few numbers on top of a search's page."""
 
-from keras_trainkit.report.summary import Tile
+from keras_trainkit.report.drawing.tile import Tile
 from keras_trainkit.report.trials.results import SearchResults
 from keras_trainkit.report.trials.words import score_of
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_trainkit.report.figures.specification import (
+from keras_trainkit.report.drawing.specification import (
     Specification,
     encode,
     plain,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_trainkit.report.figures.specification import plain, short
+from keras_trainkit.report.drawing.specification import plain, short
 from keras_trainkit.report.trials.results import SearchResults, Trial
 
 

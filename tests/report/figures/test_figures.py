@@ -8,7 +8,7 @@ import pytest
 from keras_trainkit.record.series import Series
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report import figures
-from keras_trainkit.report.theme import DARK, LIGHT
+from keras_trainkit.report.drawing.theme import DARK, LIGHT
 from tests.report.records import (
     HOSTILE_NAMES,
     empty_record,
@@ -39,7 +39,7 @@ def test_figure_holds_something_and_its_title(draw, make):
 def test_figure_of_nothing_says_so(draw):
     figure = draw(empty_record())
     assert not figure.data
-    assert "holds no" in figure.layout.annotations[0].text
+    assert "Not in this record" in figure.layout.annotations[0].text
 
 
 @NAMED

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from keras_trainkit.finding import Finding
-from keras_trainkit.report.document import plotly_script
+from keras_trainkit.report.drawing.document import plotly_script
 from keras_trainkit.report.trials.page import write_search
 from keras_trainkit.report.trials.results import SearchResults, Trial
 from tests.report.records import HOSTILE

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from keras_trainkit.report.decimation import decimate, smooth
+from keras_trainkit.report.drawing.decimation import decimate, smooth
 from tests.tolerances import FLOAT64
 
 SETTINGS = settings(deadline=None, derandomize=True)

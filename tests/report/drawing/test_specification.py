@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from keras_trainkit.report.figures.specification import (
+from keras_trainkit.report.drawing.specification import (
     decode,
     encode,
     number,

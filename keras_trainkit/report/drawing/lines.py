@@ -8,14 +8,14 @@ import numpy as np
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
 from keras_trainkit.record.vocabulary import Measure
-from keras_trainkit.report.decimation import POINTS, decimate, smooth
-from keras_trainkit.report.figures.specification import (
+from keras_trainkit.report.drawing.decimation import POINTS, decimate, smooth
+from keras_trainkit.report.drawing.specification import (
     LONGEST,
     encode,
     plain,
     short,
 )
-from keras_trainkit.report.theme import SERIES_COLORS
+from keras_trainkit.report.drawing.theme import SERIES_COLORS
 
 SHOWN = 8
 _DASHES = ("solid", "dash", "dot", "dashdot")

@@ -5,8 +5,8 @@ from typing import Any
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.vocabulary import measure_named
-from keras_trainkit.report.figures.lines import layer_lines
-from keras_trainkit.report.figures.specification import (
+from keras_trainkit.report.drawing.lines import layer_lines
+from keras_trainkit.report.drawing.specification import (
     Choice,
     Specification,
     decades,

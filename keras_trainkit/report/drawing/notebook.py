@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_trainkit.report.figures.mosaics import Mosaic
-from keras_trainkit.report.figures.specification import (
+from keras_trainkit.report.drawing.mosaic import Mosaic
+from keras_trainkit.report.drawing.specification import (
     Choice,
     Specification,
     decode,
     plain,
 )
-from keras_trainkit.report.theme import LIGHT, TEMPLATE, resolve
+from keras_trainkit.report.drawing.theme import LIGHT, TEMPLATE, resolve
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -122,7 +122,7 @@ def unpacked(node: Any) -> Any:
 
 def _empty(what: str) -> "Figure":
     hidden = {"visible": False}
-    text = f"The record holds no {what}."
+    text = f"Not in this record: {what}."
     annotation = {"text": text, "showarrow": False, "x": 0.5, "y": 0.5}
     annotation |= {"xref": "paper", "yref": "paper"}
     return _figure([], {"xaxis": hidden, "yaxis": hidden, "annotations": [annotation]})

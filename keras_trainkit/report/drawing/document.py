@@ -14,15 +14,15 @@ import numpy as np
 from keras_trainkit.arguments import received
 from keras_trainkit.files import whole_file
 from keras_trainkit.finding import Finding, gravest_first
-from keras_trainkit.report.figures.specification import Specification, number
-from keras_trainkit.report.theme import DARK, LIGHT, TEMPLATE
+from keras_trainkit.report.drawing.specification import Specification, number
+from keras_trainkit.report.drawing.theme import DARK, LIGHT, TEMPLATE
 
 if TYPE_CHECKING:
     import jinja2
 
 
 def compose(
-    template: str,
+    template: Path,
     *,
     title: str,
     tiles: Sequence[Any],
@@ -35,7 +35,7 @@ def compose(
     """Fills a page; the two large parts never pass through the template.
 
     Args:
-        template: File of this room that extends `base.html`.
+        template: File that extends `base.html` of this room.
         title: Heading.
         tiles: The few numbers on top.
         findings: What stands right below them, shown the gravest first.
@@ -48,23 +48,19 @@ def compose(
         The parts of the file, in order.
     """
     data, library = secrets.token_hex(16), secrets.token_hex(16)
-    page = (
-        _templates()
-        .get_template(template)
-        .render(
-            title=title,
-            tiles=tiles,
-            findings=gravest_first(findings),
-            figures=figures,
-            facts=_as_text(facts),
-            live=live,
-            written=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            data=data,
-            library=library,
-            style=_own_file("page.css"),
-            script=_own_file("page.js"),
-            **own,
-        )
+    page = _template(template).render(
+        title=title,
+        tiles=tiles,
+        findings=gravest_first(findings),
+        figures=figures,
+        facts=_as_text(facts),
+        live=live,
+        written=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        data=data,
+        library=library,
+        style=_own_file("page.css"),
+        script=_own_file("page.js"),
+        **own,
     )
     before, rest = page.split(data)
     between, after = rest.split(library)
@@ -144,6 +140,11 @@ def _as_text(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
         for name, value in facts.items()
     ]
+
+
+@functools.cache
+def _template(path: Path) -> "jinja2.Template":
+    return _templates().from_string(path.read_text(encoding="utf-8"))
 
 
 @functools.cache

@@ -1,0 +1,1 @@
+"""What every page and figure is made with, whatever it shows."""
