@@ -4,6 +4,7 @@ from keras_trainkit.callbacks.examples_monitor import ExamplesMonitor
 from keras_trainkit.callbacks.first_layer_filters import FirstLayerFilters
 from keras_trainkit.callbacks.layer_statistics_monitor import LayerStatisticsMonitor
 from keras_trainkit.callbacks.loss_monitor import LossMonitor
+from keras_trainkit.callbacks.monitor import Monitor
 from keras_trainkit.callbacks.overfitting_monitor import OverfittingMonitor
 from keras_trainkit.callbacks.training_monitor import TrainingMonitor
 from keras_trainkit.callbacks.update_ratio_monitor import UpdateRatioMonitor
@@ -14,6 +15,7 @@ __all__ = [
     "FirstLayerFilters",
     "LayerStatisticsMonitor",
     "LossMonitor",
+    "Monitor",
     "OverfittingMonitor",
     "TrainingMonitor",
     "UpdateRatioMonitor",

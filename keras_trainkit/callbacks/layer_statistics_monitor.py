@@ -1,11 +1,13 @@
 """Watches the activations of every layer and the gradients that reach them."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from keras_trainkit.arguments import check_flag, check_integer, received
-from keras_trainkit.callbacks.monitor import Monitor, check_every, check_overhead
-from keras_trainkit.recording.request import Request
+from keras_trainkit.arguments import check_flag
+from keras_trainkit.callbacks.monitor import Monitor
+from keras_trainkit.recording.instruments.histograms import Histograms
+from keras_trainkit.recording.instruments.layers import Layers
+from keras_trainkit.recording.instruments.units import Units
 
 
 class LayerStatisticsMonitor(Monitor):
@@ -59,48 +61,14 @@ class LayerStatisticsMonitor(Monitor):
         histograms: bool = False,
         overhead: float = 0.03,
     ) -> None:
-        super().__init__()
-        self.every = check_every(every)
-        self.layers = check_layers(layers)
-        self.sample = check_sample(sample)
         self.histograms = check_flag("histograms", histograms)
-        self.overhead = check_overhead(overhead)
-
-    def request(self) -> Request:
-        """Asks for the layers' statistics."""
-        return Request(
-            layer_every=self.every,
-            layers=None if self.layers is None else frozenset(self.layers),
-            sample=self.sample,
-            histograms=self.histograms,
-            overhead=self.overhead,
+        counted = (Histograms(),) if histograms else ()
+        super().__init__(
+            Layers(),
+            Units(),
+            *counted,
+            every=every,
+            layers=layers,
+            sample=sample,
+            overhead=overhead,
         )
-
-
-def check_sample(value: Any) -> Any:
-    """Returns `sample` if it is `None`, "auto" or an integer >= 1, or says why not."""
-    if value is None or value == "auto":
-        return value
-    if isinstance(value, str):
-        raise ValueError(
-            '`sample` must be None, "auto" or an integer >= 1. '
-            + received("sample", value)
-        )
-    return check_integer("sample", value, 1)
-
-
-def check_layers(layers: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Returns `layers` if it is `None` or a list of names, else says why not."""
-    if layers is None:
-        return None
-    if (
-        isinstance(layers, str)
-        or not isinstance(layers, Sequence)
-        or not layers
-        or not all(isinstance(name, str) for name in layers)
-    ):
-        raise ValueError(
-            "`layers` must be None or a non-empty list of layer names. "
-            + received("layers", layers)
-        )
-    return tuple(layers)

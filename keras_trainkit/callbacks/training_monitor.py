@@ -2,35 +2,39 @@
 
 import importlib.util
 import os
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
-
-from keras_trainkit.arguments import check_flag, received
-from keras_trainkit.callbacks.examples_monitor import ExamplesMonitor
+from keras_trainkit.arguments import check_flag, check_integer, received
 from keras_trainkit.callbacks.first_layer_filters import (
-    FirstLayerFilters,
+    check_directory,
     check_image_shape,
 )
-from keras_trainkit.callbacks.layer_statistics_monitor import (
-    check_layers,
-    check_sample,
-)
-from keras_trainkit.callbacks.monitor import Monitor, check_every, check_overhead
-from keras_trainkit.callbacks.overfitting_monitor import OverfittingMonitor
-from keras_trainkit.callbacks.update_ratio_monitor import check_entries
+from keras_trainkit.callbacks.monitor import Monitor
+from keras_trainkit.callbacks.overfitting_monitor import check_train_data
+from keras_trainkit.callbacks.summary_of_epoch import summary_of_epoch
 from keras_trainkit.diagnosis.diagnose import diagnose
-from keras_trainkit.recording.request import Request
+from keras_trainkit.recording.budget import Between, Budget
+from keras_trainkit.recording.instrument import Instrument
+from keras_trainkit.recording.instruments.batch_size import BatchSize
+from keras_trainkit.recording.instruments.examples import Examples
+from keras_trainkit.recording.instruments.filters import Filters
+from keras_trainkit.recording.instruments.gap import Gap
+from keras_trainkit.recording.instruments.histograms import Histograms
+from keras_trainkit.recording.instruments.layers import Layers
+from keras_trainkit.recording.instruments.seconds import Seconds
+from keras_trainkit.recording.instruments.units import Units
+from keras_trainkit.recording.instruments.updates import Updates
+from keras_trainkit.recording.place import Place
 
 
 class TrainingMonitor(Monitor):
     """Watches everything about a training run and draws a live page of it.
 
     One callback does what the other monitors of this package do, on one recorder:
-    the loss of every batch, update ratios, activations and gradients of every
-    layer, the gap between training and validation, the filters of the first layer.
+    the loss and the time of every step, update ratios, activations and gradients of
+    every layer, the gap between training and validation, the filters of the first
+    layer.
     With a directory it keeps there `record.sqlite` (all numbers; a killed process
     loses at most what was still on the device), `report.html` (one offline page,
     rewritten between epochs, which reloads itself while training goes on) and, on
@@ -41,7 +45,8 @@ class TrainingMonitor(Monitor):
     last bit. A few numbers join Keras' `logs`, and so the progress bar, `History`
     and the loggers: `update_ratio` and `gradient_norm` of all variables together,
     `update_ratio_worst` (of the layer farthest from 1e-3), `dead_fraction` (of the
-    worst layer) and `overfitting_gap` (of the loss, where there is validation).
+    worst layer) and `overfitting_gap` (of the loss, where there is validation). In an
+    epoch without a reading they are left out.
 
     Args:
         directory: Where to keep record and page; `None` keeps the record in
@@ -66,6 +71,7 @@ class TrainingMonitor(Monitor):
         tensorboard: Whether to write TensorBoard event files too, into
             `directory/tensorboard`.
         log_values: Whether to add to Keras' `logs`.
+        instruments: Instruments of your own to read as well.
 
     Raises:
         ValueError: If an argument is outside its range.
@@ -94,21 +100,29 @@ class TrainingMonitor(Monitor):
         image_shape: Sequence[int] | None = None,
         tensorboard: bool = False,
         log_values: bool = True,
+        instruments: Sequence[Instrument] = (),
     ) -> None:
-        super().__init__()
-        self.directory = None if directory is None else os.fspath(directory)
-        self.every = check_every(every)
-        self.overhead = check_overhead(overhead)
-        self.layers = check_layers(layers)
-        self.sample = check_sample(sample)
-        self.entries = check_entries(entries)
+        self.directory = check_directory(directory)
         self.histograms = check_flag("histograms", histograms)
         self.tensorboard = check_flag("tensorboard", tensorboard)
         self.log_values = check_flag("log_values", log_values)
-        self._gap = OverfittingMonitor(train_data=train_data, examples=examples)
-        self._filters = FirstLayerFilters(image_shape=check_image_shape(image_shape))
-        self._examples = ExamplesMonitor(examples)
-        self._parts = (self._gap, self._examples, self._filters)
+        super().__init__(
+            Updates(),
+            Layers(),
+            Units(),
+            *((Histograms(),) if histograms else ()),
+            Gap(check_train_data(train_data), check_integer("examples", examples, 1)),
+            Examples(examples),
+            Filters(image_shape=check_image_shape(image_shape)),
+            BatchSize(),
+            Seconds(),
+            *instruments,
+            every=every,
+            overhead=overhead,
+            layers=layers,
+            sample=sample,
+            entries=entries,
+        )
         if self.tensorboard and self.directory is None:
             raise ValueError(
                 "`tensorboard` must be False unless a `directory` is given. "
@@ -124,22 +138,6 @@ class TrainingMonitor(Monitor):
             return None
         return os.path.join(self.directory, "report.html")
 
-    def request(self) -> Request:
-        """Asks for everything."""
-        return (
-            Request(
-                update_every=self.every,
-                entries=self.entries,
-                layer_every=self.every,
-                layers=None if self.layers is None else frozenset(self.layers),
-                sample=self.sample,
-                histograms=self.histograms,
-                overhead=self.overhead,
-            )
-            .join(self._gap.request())
-            .join(self._examples.request())
-        )
-
     def record_path(self) -> str | None:
         """The record's file, an earlier one put aside."""
         if self.directory is None:
@@ -153,34 +151,32 @@ class TrainingMonitor(Monitor):
     def begin(self) -> None:
         """Resets the state of the monitor; a run is about to begin."""
         automatic = self.every == "auto"
-        self._budget = _Budget(self.overhead / 3 if automatic else None)
-        self._logged: dict[str, float] = {}
+        share = Budget(self.overhead).between_epochs
+        self._between = Between(share if automatic else None)
         self._done_epoch: int | None = None
-        self._epoch_logs: tuple[int, dict[str, Any]] | None = None
+        self._place: Place | None = None
         self._export: Any = None
-        for part in self._parts:
-            part.set_model(self.model)
-            part.begin()
 
-    def read_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
+    def read_epoch(self, place: Place) -> None:
         """Measures what is measured between epochs and rewrites the page."""
-        for part in self._parts:
-            part._recorder = self._recorder
         self.record.metadata["epochs"] = self.params.get("epochs")
-        self._epoch_logs = epoch, logs
-        self._budget.end_epoch()
-        if self._budget.allows():
-            with self._budget:
+        self._place = place
+        self._between.end_epoch()
+        if self._between.allows():
+            with self._between:
                 self._measure_epoch()
                 self._write_page(live=True)
-        if self.log_values:
-            self._logged.update(_summary(self.record, epoch))
-            logs.update(self._logged)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Reads the epoch and adds a few numbers to what Keras logs."""
+        super().on_epoch_end(epoch, logs)
+        if self.log_values and logs is not None:
+            logs.update(summary_of_epoch(self.record, epoch))
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Tells the recorder where the run is."""
         super().on_epoch_begin(epoch, logs)
-        self._budget.begin_epoch()
+        self._between.begin_epoch()
 
     def finish(self) -> None:
         """Measures the last epoch and writes the page for good."""
@@ -198,12 +194,10 @@ class TrainingMonitor(Monitor):
         self._write_page(live=False)
 
     def _measure_epoch(self) -> None:
-        if self._epoch_logs is None or self._done_epoch == self._epoch_logs[0]:
+        if self._place is None or self._done_epoch == self._place.epoch:
             return
-        epoch, logs = self._epoch_logs
-        self._done_epoch = epoch
-        for part in self._parts:
-            part.read_epoch(epoch, logs)
+        self._done_epoch = self._place.epoch
+        super().read_epoch(self._place)
         self._joined().flush()
 
     def _write_page(self, live: bool) -> None:
@@ -220,86 +214,6 @@ class TrainingMonitor(Monitor):
                     os.path.join(self.directory, "tensorboard")
                 )
             self._export.write(record)
-
-
-class _Budget:
-    """Keeps what is done between epochs within its share of the time of epochs.
-
-    The first time is always allowed and, like the tracing of the step before it, not
-    counted: it loads libraries and traces the evaluation.
-    """
-
-    def __init__(self, share: float | None) -> None:
-        self._share = share
-        self._trained = 0.0
-        self._spent = 0.0
-        self._last: float | None = None
-        self._start = 0.0
-
-    def begin_epoch(self) -> None:
-        self._start = time.perf_counter()
-
-    def end_epoch(self) -> None:
-        self._trained += time.perf_counter() - self._start
-
-    def allows(self) -> bool:
-        if self._share is None or self._last is None:
-            return True
-        return self._spent + self._last <= self._share * self._trained
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        cost = time.perf_counter() - self._start
-        if self._last is not None:
-            self._spent += cost
-            self._last = cost
-        else:
-            # Later times are cheaper, but how much is not known yet.
-            self._last = cost / 4
-            self._trained = 0.0
-
-
-def _summary(record: Any, epoch: int) -> dict[str, float]:
-    """The few numbers that join Keras' logs."""
-    found = {}
-    squares: dict[str, float] = {}
-    worst = None
-    for measure in ("update_norm", "weight_norm", "gradient_norm"):
-        for series in record.select(measure):
-            values = _of_epoch(record, series, epoch)
-            if len(values):
-                squares[measure] = squares.get(measure, 0.0) + float(np.mean(values**2))
-    if squares.get("weight_norm"):
-        ratio = squares["update_norm"] / squares["weight_norm"]
-        found["update_ratio"] = float(np.sqrt(ratio))
-        found["gradient_norm"] = float(np.sqrt(squares["gradient_norm"]))
-    for series in record.select("update_ratio"):
-        values = _of_epoch(record, series, epoch)
-        values = values[np.isfinite(values) & (values > 0)]
-        if len(values) and series.variable.endswith(("kernel", "embeddings")):
-            ratio = float(np.median(values))
-            if worst is None or abs(np.log10(ratio) + 3) > abs(np.log10(worst) + 3):
-                worst = ratio
-    if worst is not None:
-        found["update_ratio_worst"] = worst
-    dead = [
-        values[-1]
-        for series in record.select("dead_fraction")
-        if len(values := record.values(*series)[2])
-    ]
-    if dead:
-        found["dead_fraction"] = float(max(dead))
-    gaps = record.values("overfitting_gap", metric="loss")[2]
-    if len(gaps):
-        found["overfitting_gap"] = float(gaps[-1])
-    return found
-
-
-def _of_epoch(record: Any, series: Any, epoch: int) -> np.ndarray:
-    _, epochs, values = record.values(*series)
-    return values[epochs == epoch]
 
 
 def _put_aside(path: str) -> None:

@@ -1,10 +1,9 @@
 """Watches how far each update moves each parameter."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from keras_trainkit.arguments import check_integer
-from keras_trainkit.callbacks.monitor import Monitor, check_every, check_overhead
-from keras_trainkit.recording.request import Request
+from keras_trainkit.callbacks.monitor import Monitor
+from keras_trainkit.recording.instruments.updates import Updates
 
 
 class UpdateRatioMonitor(Monitor):
@@ -47,18 +46,4 @@ class UpdateRatioMonitor(Monitor):
         entries: int | None = 8_192,
         overhead: float = 0.03,
     ) -> None:
-        super().__init__()
-        self.every = check_every(every)
-        self.entries = check_entries(entries)
-        self.overhead = check_overhead(overhead)
-
-    def request(self) -> Request:
-        """Asks for the updates."""
-        return Request(
-            update_every=self.every, entries=self.entries, overhead=self.overhead
-        )
-
-
-def check_entries(value: Any) -> int | None:
-    """Returns `entries` if it is `None` or an integer >= 1, else says why not."""
-    return None if value is None else check_integer("entries", value, 1)
+        super().__init__(Updates(), every=every, entries=entries, overhead=overhead)

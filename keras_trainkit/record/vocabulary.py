@@ -135,6 +135,9 @@ _DEAD = Band(0.0, 0.5)
 MEASURES = (
     Measure("loss", words="Loss of a batch"),
     Measure("learning_rate", logarithmic=True),
+    Measure("batch_size", words="Examples of a batch", unit="count"),
+    Measure("step_seconds", words="Time of a step", unit="s"),
+    Measure("data_seconds", words="Waiting for data", unit="s"),
     Measure("update_ratio", of="variable", healthy=_RATIO, logarithmic=True),
     Measure("update_norm", of="variable", words="Updates", logarithmic=True),
     Measure("gradient_norm", of="variable", words="Gradients", logarithmic=True),

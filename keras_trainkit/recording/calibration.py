@@ -4,15 +4,25 @@ import collections
 import math
 import statistics
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from keras_trainkit.recording.schedule import NEVER
+from keras_trainkit.recording.due import NEVER
 
 _WARM_UP = 3
 _FIRST_READINGS = 6
 _READINGS = 12
-# The rest is for what is done between epochs, and for the loss of every step.
-_STEP_SHARE = 1 / 3
+
+
+class Timed(Protocol):
+    """A step whose readings can be made rare."""
+
+    @property
+    def replicas(self) -> Sequence[Any]:
+        """The states of its replicas, each with a variable `step`."""
+
+    def set_interval(self, channels: list[str], interval: int) -> None:
+        """Sets the steps between two readings of some channels."""
 
 
 class Calibration:
@@ -28,19 +38,19 @@ class Calibration:
 
     Args:
         step: The measured step.
-        channels: The channels to set, of "updates" and "layers".
-        overhead: Share of the running time that measuring may cost, in (0, 1].
+        channels: The channels to set.
+        share: Share of the running time that readings may cost, in (0, 1].
         unit: Calls in which there is at least one update of the optimizer, int >= 1;
             they are timed together.
     """
 
     def __init__(
-        self, step: Any, channels: list[str], overhead: float, unit: int = 1
+        self, step: "Timed", channels: list[str], share: float, unit: int = 1
     ) -> None:
         self.interval = 1
         self._step = step
         self._channels = channels
-        self._budget = overhead * _STEP_SHARE
+        self._share = share
         self._unit = unit
         self._calls = 0
         self._units = 0
@@ -104,7 +114,7 @@ class Calibration:
             bare = max(median["bare"], 1e-9)
             extra = median["reading"] - bare + median.get("after", bare) - bare
             share = max(share, extra / bare)
-        self.interval = max(1, math.ceil(share / self._budget))
+        self.interval = max(1, math.ceil(share / self._share))
         self._begin_round(2 * self._units, max(2, self.interval), _READINGS)
         self._set(self.interval)
 

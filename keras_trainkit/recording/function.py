@@ -1,41 +1,54 @@
 """The train function that is called while a run is measured."""
 
 import math
+import time
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from keras_trainkit.keras_model.optimizers import steps_per_update
+from keras_trainkit.record.series import Series
+from keras_trainkit.recording.budget import Budget, Cost
 from keras_trainkit.recording.calibration import Calibration
+from keras_trainkit.recording.call import Call
+from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.step import MeasuredStep
 from keras_trainkit.train_step.shared_function import Make
 
-if TYPE_CHECKING:
-    from keras_trainkit.recording.recorder import Recorder
+Readings = tuple[np.ndarray, dict[Series, np.ndarray]]
 
 
 class MeasuredFunction:
     """Calls Keras' train function made around a measured step.
 
     Args:
-        recorder: Who wants the readings.
         model: The model.
-        first_step: Steps that the run had done before.
+        request: What is measured.
+        on_full: Called when readings must be fetched before the next call; held
+            weakly, a bound method.
     """
 
-    def __init__(self, recorder: "Recorder", model: Any, first_step: int) -> None:
+    def __init__(
+        self, model: Any, request: Request, on_full: Callable[[], None]
+    ) -> None:
         # Weak, for the model holds this function; both outlive every call of it.
-        self._recorder: Callable[[], Any] = weakref.ref(recorder)
         self._model: Callable[[], Any] = weakref.ref(model)
+        self._on_full: Callable[[], Any] = weakref.WeakMethod(on_full)
+        self.request = request
         # One for each set of channels that are due; `None` if the device has to tell.
         self._functions: dict[frozenset[str] | None, Any] = {}
         self._make: Make | None = None
         self._host_knows = False
         self._calls = 0
         self._calibration: Calibration | None = None
-        self.first_step = first_step
+        self._open_call: tuple[float, float, bool] | None = None
+        self._of_calls: dict[tuple[Series, ...], list[tuple[int, list[float]]]] = {}
         self.step: MeasuredStep | None = None
         self.pending_steps = 0
+        self.fetched_steps = 0
+        self.cost = Cost()
         # Since the readings were last fetched; a call that raised counts as well.
         self.called = False
 
@@ -59,60 +72,84 @@ class MeasuredFunction:
         if self._calibration is not None:
             self._calibration.before_call()
         self.called = True
-        logs = self._next_function()(iterator)
+        due = self._due()
+        function = self._function_for(due)
+        began = time.perf_counter()
+        self._end_call(began)
+        logs = function(iterator)
+        self._open_call = began, time.perf_counter(), bool(due)
         self._count_call()
         return logs
 
     @property
     def every(self) -> dict[str, int]:
-        """Steps between two readings of the channels "updates" and "layers"."""
-        if self.step is None:
-            return {}
+        """Steps between two readings of each channel that has a rhythm."""
         return {
             channel: self._calibration.interval
             if every == "auto" and self._calibration is not None
+            else 1
+            if every == "auto"
             else int(every)
-            for channel, every in self.step.request.channels.items()
+            for channel, every in self.request.channels.items()
         }
 
-    def _prepare(self) -> None:
-        self.step = MeasuredStep(self._model(), self._recorder().request)
-        self._host_knows = self._can_host_know()
-        automatic = [
-            channel
-            for channel, every in self.step.request.channels.items()
-            if every == "auto"
-        ]
-        if automatic:
-            model = self._model()
-            steps = model.steps_per_execution
-            self._calibration = Calibration(
-                self.step,
-                automatic,
-                self.step.request.overhead,
-                unit=math.lcm(steps, steps_per_update(model)) // steps,
-            )
+    def take_calls(self) -> list[Readings]:
+        """What was read of calls since the last time, as steps and values."""
+        if self._open_call is not None:
+            self._end_call(self._open_call[1])
+        taken = []
+        for series, rows in self._of_calls.items():
+            values = np.array([numbers for _, numbers in rows])
+            steps = np.array([step for step, _ in rows], np.int64)
+            columns = {name: values[:, k] for k, name in enumerate(series)}
+            taken.append((steps, columns))
+        self._of_calls.clear()
+        return taken
 
-    def _can_host_know(self) -> bool:
-        """Whether a call is one step, of which the host can tell what is due."""
+    def note_fetched(self) -> None:
+        """Is told that all readings were fetched that waited on the device."""
+        assert self.step is not None
+        self.called = False
+        self.pending_steps = 0
+        self.fetched_steps = int(self.step.replicas[0].step.numpy())
+
+    def _prepare(self) -> None:
         model = self._model()
-        return (
+        self.step = MeasuredStep(model, self.request)
+        self._host_knows = (
+            # Whether a call is one step, of which the host can tell what is due.
             model.steps_per_execution == 1
             and not model.run_eagerly
             and steps_per_update(model) == 1
         )
-
-    def _next_function(self) -> Any:
-        assert self.step is not None
-        step, due = self.step, None
-        if self._host_knows:
-            due = frozenset(
-                channel
-                for channel, every in step.intervals.items()
-                if self._calls % every == 0
+        automatic = [
+            channel
+            for channel, every in self.request.channels.items()
+            if every == "auto"
+        ]
+        if automatic:
+            steps = model.steps_per_execution
+            self._calibration = Calibration(
+                self.step,
+                automatic,
+                Budget(self.request.overhead).readings,
+                unit=math.lcm(steps, steps_per_update(model)) // steps,
             )
+
+    def _due(self) -> frozenset[str] | None:
+        assert self.step is not None
+        if not self._host_knows:
+            return None
+        return frozenset(
+            channel
+            for channel, every in self.step.intervals.items()
+            if self._calls % every == 0
+        )
+
+    def _function_for(self, due: frozenset[str] | None) -> Any:
+        assert self.step is not None
         if due not in self._functions:
-            own = step if due is None else step.with_due(due)
+            own = self.step if due is None else self.step.with_due(due)
             assert self._make is not None
             self._functions[due] = self._make(own)
         return self._functions[due]
@@ -125,4 +162,24 @@ class MeasuredFunction:
         self.pending_steps += steps
         assert self.step is not None
         if self.pending_steps + steps > min(one.room for one in self.step.replicas):
-            self._recorder().drain()
+            on_full = self._on_full()
+            if on_full is not None:
+                on_full()
+
+    def _end_call(self, now: float) -> None:
+        """Takes the time of the call before this one."""
+        if self._open_call is None:
+            return
+        (began, returned, reads), self._open_call = self._open_call, None
+        if self._host_knows or not self.request.channels:
+            self.cost.add_call(returned - began, reads)
+        on_calls = self.request.on("calls")
+        if not on_calls:
+            return
+        steps = self._model().steps_per_execution
+        call = Call(steps, now - began)
+        first = self.fetched_steps + self.pending_steps - steps
+        pairs = [pair for each in on_calls for pair in each.read(call)]
+        series = tuple(column.series for column, _ in pairs)
+        numbers = [float(number) for _, number in pairs]
+        self._of_calls.setdefault(series, []).append((first, numbers))

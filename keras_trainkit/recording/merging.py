@@ -5,25 +5,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_trainkit.record.series import Series
-from keras_trainkit.recording.columns import Column, Merge
+from keras_trainkit.recording.columns import EXAMPLES, Column, Merge
 
 Rows = tuple[np.ndarray, np.ndarray]
 
 
 def merge_replicas(
-    columns: Sequence[Column], replicas: Sequence[Rows], weights: np.ndarray
-) -> tuple[list[Series], np.ndarray, np.ndarray]:
+    columns: Sequence[Column], replicas: Sequence[Rows]
+) -> tuple[np.ndarray, dict[Series, np.ndarray]]:
     """Combines the rows that replicas wrote at the same steps.
+
+    Replicas are weighed by the column of their examples, if there is one.
 
     Args:
         columns: What the `k` numbers of a row are.
         replicas: For each replica its `(steps, rows)`, of shapes `(n,)` and
             `(n, k)`.
-        weights: Share of the examples that each replica had, shape `(replicas,)`.
 
     Returns:
-        `(series, steps, values)`: what is recorded, update ratios included, the
-        steps that every replica wrote, and the values, shape `(n, series)`.
+        `(steps, readings)`: the steps that every replica wrote, and the float64
+        values of each series, shape `(n,)`.
     """
     steps = replicas[0][0]
     for other, _ in replicas[1:]:
@@ -31,14 +32,22 @@ def merge_replicas(
     stacked = np.stack(
         [rows[np.searchsorted(own, steps)] for own, rows in replicas]
     ).astype(np.float64)
+    weights = _weights(columns, stacked)
     with np.errstate(invalid="ignore", over="ignore"):
-        values = [
-            _merge(columns, stacked, weights, index) for index in range(len(columns))
-        ]
-        series = [column.series for column in columns]
-        _add_update_ratios(series, values)
-    merged = np.stack(values, axis=1) if values else np.empty((len(steps), 0))
-    return series, steps, merged.astype(np.float32)
+        return steps, {
+            column.series: _merge(columns, stacked, weights, index)
+            for index, column in enumerate(columns)
+        }
+
+
+def _weights(columns: Sequence[Column], stacked: np.ndarray) -> np.ndarray:
+    """The share of the examples that each replica had, shape `(replicas, n)`."""
+    counts = np.ones(stacked.shape[:2])
+    if EXAMPLES in columns and stacked.shape[0] > 1:
+        counts = stacked[:, :, list(columns).index(EXAMPLES)]
+        counts = np.where(counts.sum(axis=0) > 0.0, counts, 1.0)
+    shares: np.ndarray = counts / counts.sum(axis=0)
+    return shares
 
 
 def _merge(
@@ -51,21 +60,16 @@ def _merge(
     if column.merge is Merge.SUM:
         return numbers.sum(axis=0)
     if column.merge is Merge.MEAN:
-        return weights @ numbers
+        return _mean(numbers, weights)
     if column.merge is Merge.VARIANCE:
         # Of all replicas' entries together: within the replicas and between them.
         means = stacked[:, :, index - 1]
-        between = weights @ (means - weights @ means) ** 2 if len(weights) > 1 else 0.0
-        return np.sqrt(weights @ numbers + between)
+        between = (means - _mean(means, weights)) ** 2 if len(means) > 1 else 0.0
+        return np.sqrt(_mean(numbers + between, weights))
     return numbers[0]
 
 
-def _add_update_ratios(series: list[Series], values: list[np.ndarray]) -> None:
-    place = {name: index for index, name in enumerate(series)}
-    for name in [name for name in series if name.measure == "update_norm"]:
-        moved = values[place[name]]
-        size = values[place[name._replace(measure="weight_norm")]]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(moved == 0.0, 0.0, moved / size)
-        series.append(name._replace(measure="update_ratio"))
-        values.append(ratio)
+def _mean(numbers: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    # A replica without examples has no mean: NaN, which nothing is made of.
+    mean: np.ndarray = np.where(weights > 0.0, weights * numbers, 0.0).sum(axis=0)
+    return mean

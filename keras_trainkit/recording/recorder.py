@@ -12,22 +12,20 @@ import tensorflow as tf
 
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.layers import measured_layers
-from keras_trainkit.measures import HISTOGRAM_EDGES
-from keras_trainkit.record.series import bin_name
+from keras_trainkit.record.series import Series
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.record.vocabulary import recorded_name
+from keras_trainkit.recording.columns import EXAMPLES
 from keras_trainkit.recording.function import MeasuredFunction
+from keras_trainkit.recording.instrument import FIXED
 from keras_trainkit.recording.merging import merge_replicas
+from keras_trainkit.recording.place import Place
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.step import MeasuredStep
 from keras_trainkit.train_step.shared_function import SharedFunction
 from keras_trainkit.version import __version__
 
 _recorders: "weakref.WeakKeyDictionary[Any, Recorder]" = weakref.WeakKeyDictionary()
-
-# Readings that must be silent before a unit is called dead, unless all steps of an
-# epoch were read.
-_FEWEST_READINGS = 20
 
 
 class Recorder:
@@ -51,6 +49,7 @@ class Recorder:
         self._record: TrainingRecord | None = None
         self._function: MeasuredFunction | None = None
         self._shared: SharedFunction | None = None
+        self._first_step = 0
         self._epoch = 0
         self._ended: int | None = None
 
@@ -87,11 +86,6 @@ class Recorder:
         self.drain()
         return self._made_record()
 
-    @property
-    def request(self) -> Request:
-        """What all members together want measured."""
-        return self._request
-
     def begin_epoch(self, epoch: int) -> None:
         """Says that an epoch begins; mends a train function made anew meanwhile."""
         self._epoch = epoch
@@ -103,17 +97,32 @@ class Recorder:
             return
         self._ended = epoch
         record = self.record
-        # Without a train step, as in a line search, each epoch is a step.
-        last = self.steps - 1 if self.steps else epoch
-        place: dict[str, Any] = {"step": last, "epoch": epoch}
-        for name, value in (logs or {}).items():
+        place = self.place(epoch, logs)
+        for name, value in place.logs.items():
             if np.ndim(value) == 0:
-                record.add(recorded_name(name), float(value), **place)
-        step = self._measured_step()
-        if step is not None:
-            _add_dead_fractions(record, step, place)
-            _add_histograms(record, step, place)
+                record.add(recorded_name(name), float(value), **place.moment)
+        for instrument in self._request.instruments:
+            if instrument.channel not in FIXED[1:]:
+                instrument.end_epoch(record, place)
         self.flush()
+
+    def place(self, epoch: int, logs: Mapping[str, Any] | None) -> Place:
+        """Where the run is at the end of an epoch, for instruments."""
+        step = self._measured_step()
+        return Place(
+            model=self._model(),
+            # Without a train step, as in a line search, each epoch is a step.
+            step=self.steps - 1 if self.steps else epoch,
+            epoch=epoch,
+            logs=dict(logs or {}),
+            counters=step.counters if step is not None else lambda name: {},
+            kept_examples=self._kept_examples,
+        )
+
+    def add_between(self, seconds: float) -> None:
+        """Counts time that a member took between epochs as cost of watching."""
+        if self._function is not None:
+            self._function.cost.add_between(seconds)
 
     def flush(self) -> None:
         """Makes everything measured so far last in the record's file."""
@@ -121,6 +130,7 @@ class Recorder:
         record.metadata["updated"] = _now()
         if self._function is not None:
             record.metadata["every"] = self._function.every
+            record.metadata["overhead"] = self._function.cost.share()
         step = self._measured_step()
         if step is not None:
             record.metadata["not_measured"] = sorted(step.unreachable - step.reached)
@@ -148,13 +158,43 @@ class Recorder:
         if self._record is not None:
             self._record.close()
 
-    def captured(self) -> Any:
-        """The training examples kept, structured as the data of a step.
+    def drain(self) -> None:
+        """Fetches the readings that wait on the device and those of the calls."""
+        step, function = self._measured_step(), self._function
+        if step is None or function is None or not function.called:
+            return
+        for steps, readings in function.take_calls():
+            self._append(steps, readings)
+        names = {
+            measure.name
+            for instrument in self._request.on("steps")
+            for measure in instrument.measures
+        }
+        for key in dict.fromkeys(key for one in step.replicas for key in one.rings):
+            rings = [replica.rings.get(key) for replica in step.replicas]
+            rows = [ring.drain() for ring in rings if ring is not None]
+            if len(rows) != len(step.replicas) or not len(rows[0][0]):
+                continue
+            steps, readings = merge_replicas(key[1], rows)
+            for instrument in self._request.instruments:
+                readings |= instrument.derived(readings)
+            if key[0] != "steps" or EXAMPLES.series.measure not in names:
+                readings.pop(EXAMPLES.series, None)
+            if key[0] == "steps":
+                self.steps = self._first_step + int(steps[-1]) + 1
+            self._append(steps, readings)
+        function.note_fetched()
 
-        Returns:
-            Nested NumPy arrays, at most as many examples as asked for, or `None`
-            if the data could not be kept (ragged, sparse or of unknown shape).
-        """
+    def _append(self, steps: np.ndarray, readings: dict[Series, np.ndarray]) -> None:
+        if not readings:
+            return
+        values = np.stack(list(readings.values()), axis=1).astype(np.float32)
+        epochs = np.full(len(steps), self._epoch)
+        self._made_record().append(
+            list(readings), steps + self._first_step, epochs, values
+        )
+
+    def _kept_examples(self) -> Any:
         step = self._measured_step()
         if step is None or step.examples is None:
             return None
@@ -163,31 +203,13 @@ class Recorder:
             return None
         return tf.nest.map_structure(lambda tensor: tensor.numpy(), examples)
 
-    def drain(self) -> None:
-        """Fetches the readings that wait on the device."""
-        step = self._measured_step()
-        if step is None or self._function is None or not self._function.called:
-            return
-        self._function.called = False
-        self._function.pending_steps = 0
-        weights = np.full(len(step.replicas), 1.0 / len(step.replicas))
-        for key in dict.fromkeys(key for one in step.replicas for key in one.rings):
-            rings = [replica.rings.get(key) for replica in step.replicas]
-            rows = [ring.drain() for ring in rings if ring is not None]
-            if len(rows) != len(step.replicas) or not len(rows[0][0]):
-                continue
-            series, steps, values = merge_replicas(key[1], rows, weights)
-            steps = steps + self._function.first_step
-            if key[0] == "steps":
-                self.steps = int(steps[-1]) + 1
-            epochs = np.full(len(steps), self._epoch)
-            self._made_record().append(series, steps, epochs, values)
-
     def _made_record(self) -> TrainingRecord:
         # Made when it is first needed: all members have joined by then.
         if self._record is None:
             self._record = TrainingRecord(self._path)
             self._record.metadata.update(_description(self._model(), self._request))
+            for instrument in self._request.instruments:
+                self._record.describe(*instrument.measures)
         return self._record
 
     def _measured_step(self) -> MeasuredStep | None:
@@ -196,10 +218,13 @@ class Recorder:
     def _install(self) -> None:
         model = self._model()
         if self._shared is not None and model.train_function is self._shared:
+            if self._function is not None and self._function.step is None:
+                self._function.request = self._request
             return
         self.drain()
+        self._first_step = self.steps
         self._shared = SharedFunction.of(model)
-        self._function = MeasuredFunction(self, model, self.steps)
+        self._function = MeasuredFunction(model, self._request, self.drain)
         self._shared.build(self, self._function.build)
         _recorders[model] = self
         if self._record is not None:
@@ -253,10 +278,9 @@ def _description(model: Any, request: Request) -> dict[str, Any]:
             "python": platform.python_version(),
         },
         "measured": {
-            "updates": request.update_every,
-            "layers": request.layer_every,
+            **request.channels,
             "sample": request.sample,
-            "histograms": request.histograms,
+            "instruments": [type(each).__name__ for each in request.instruments],
         },
     }
 
@@ -274,38 +298,3 @@ def _plain(value: Any) -> Any:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def _add_dead_fractions(
-    record: TrainingRecord, step: MeasuredStep, place: dict[str, Any]
-) -> None:
-    for label, reset in step.units_reset.items():
-        steps, epochs, _ = record.values("zero_fraction", label)
-        readings = int(np.sum(steps >= reset))
-        in_epoch = int(np.sum(epochs == place["epoch"]))
-        complete = in_epoch and in_epoch == place["step"] - reset + 1
-        # A unit that is silent in a few readings need not be dead: where readings
-        # are rare, they are put together over epochs until they are enough.
-        if readings < _FEWEST_READINGS and not complete:
-            continue
-        states = [replica.units[label] for replica in step.replicas]
-        silent = np.all([state.numpy() == 0.0 for state in states], axis=0)
-        record.add("dead_fraction", float(np.mean(silent)), layer=label, **place)
-        step.units_reset[label] = place["step"] + 1
-        for state in states:
-            state.assign(np.zeros(len(silent)))
-
-
-def _add_histograms(
-    record: TrainingRecord, step: MeasuredStep, place: dict[str, Any]
-) -> None:
-    edges = [float("-inf"), *HISTOGRAM_EDGES, float("inf")]
-    for measure, label in step.replicas[0].histograms:
-        states = [replica.histograms[measure, label] for replica in step.replicas]
-        counts = np.sum([state.numpy() for state in states], axis=0)
-        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
-            if count:
-                name = bin_name(low, high)
-                record.add(measure, count, layer=label, bin=name, **place)
-        for state in states:
-            state.assign(np.zeros(len(counts)))

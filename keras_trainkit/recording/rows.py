@@ -1,31 +1,17 @@
 """Puts the readings of a step together into as few rows as can be."""
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from keras_trainkit import measures
-from keras_trainkit.recording.columns import Column
-from keras_trainkit.recording.schedule import Replica, Schedule
+from keras_trainkit.recording.columns import EXAMPLES, Column, Pairs
+from keras_trainkit.recording.due import Due
+from keras_trainkit.recording.instrument import Instrument
+from keras_trainkit.recording.replica import Replica
+from keras_trainkit.recording.seen import Seen
 from keras_trainkit.train_step.branch import branch
-
-
-@dataclasses.dataclass(frozen=True)
-class Reading:
-    """What is read of one subject in a step.
-
-    Args:
-        columns: What the numbers are.
-        suspects: What the counts of bad entries are, one a tensor.
-        read: Takes the reading, in the branch in which it is due; returns the
-            numbers, float32 scalars, and the tensors whose bad entries count.
-    """
-
-    columns: list[Column]
-    suspects: list[Column]
-    read: Callable[[], tuple[list[Any], list[Any]]]
 
 
 class StepRows:
@@ -36,66 +22,91 @@ class StepRows:
 
     Args:
         replica: The replica.
-        schedule: When readings are due.
+        due: When readings are due.
+        is_only: Whether there is no other replica.
     """
 
-    def __init__(self, replica: Replica, schedule: Schedule) -> None:
+    def __init__(self, replica: Replica, due: Due, is_only: bool) -> None:
         self._replica = replica
-        self._schedule = schedule
-        self._waiting: dict[str, list[Reading]] = {}
+        self._due = due
+        self._is_only = is_only
+        self._waiting: dict[str, list[Instrument]] = {}
 
-    def add(self, channel: str, reading: Reading) -> None:
-        """Takes a reading, if it is due.
+    def add(self, channel: str, instruments: Sequence[Instrument], seen: Seen) -> None:
+        """Takes the readings of a channel, if they are due.
 
         Args:
-            channel: "steps", "updates" or "layers".
-            reading: The reading.
+            channel: The channel.
+            instruments: Its instruments.
+            seen: What the step has shown by now.
         """
-        if not self._schedule.is_certain(channel):
-            self._schedule.when(
-                channel,
-                lambda: tf.size(self._write(channel, [reading])),
-                lambda: tf.constant(0),
-            )
+        if not instruments:
             return
-        row = "steps" if self._schedule.is_always_due(channel) else "readings"
-        waiting = self._waiting.setdefault(row, [])
-        known = {column for other in waiting for column in other.columns}
-        if known.isdisjoint(reading.columns):
-            waiting.append(reading)
-        else:
-            # Read twice in one step, e.g. by two updates: two rows.
-            self._write(channel, [reading])
+        if self._due.is_certain(channel):
+            kind = "steps" if self._due.is_always_due(channel) else "readings"
+            self._waiting.setdefault(kind, []).extend(instruments)
+            return
+        self._due.when(
+            [channel],
+            lambda: tf.size(self._write(channel, instruments, seen)),
+            lambda: tf.constant(0),
+        )
 
-    def write(self) -> Any:
+    def write(self, seen: Seen) -> Any:
         """Writes the readings that are surely due.
+
+        Args:
+            seen: What the step has shown.
 
         Returns:
             What must be done before the step counts.
         """
-        rows = [self._write(*waiting) for waiting in self._waiting.items()]
+        rows = [
+            self._write(kind, instruments, seen)
+            for kind, instruments in self._waiting.items()
+        ]
         self._waiting.clear()
         return tf.group(*rows)
 
-    def _write(self, channel: str, readings: list[Reading]) -> Any:
-        columns: list[Column] = []
-        suspects: list[Column] = []
-        numbers: list[Any] = []
-        tensors: list[Any] = []
-        for reading in readings:
-            columns += reading.columns
-            suspects += reading.suspects
-            own, seen = reading.read()
-            numbers += own
-            tensors += seen
-        row = tf.stack(numbers)
-        if tensors:
+    def _write(self, kind: str, instruments: Sequence[Instrument], seen: Seen) -> Any:
+        pairs = [pair for each in instruments for pair in each.read(seen)]
+        rows = _without_repetition(pairs)
+        if not self._is_only:
+            rows = [{EXAMPLES: seen.examples} | row for row in rows]
+        written = [self._write_row(kind, list(row.items())) for row in rows]
+        return tf.concat(written, axis=0) if written else tf.zeros([0])
+
+    def _write_row(self, kind: str, pairs: Pairs) -> Any:
+        plain = [pair for pair in pairs if not pair[0].counts_nonfinite]
+        suspects = [pair for pair in pairs if pair[0].counts_nonfinite]
+        row = tf.stack([_scalar(number) for _, number in plain] or [tf.zeros([])])
+        if suspects:
             fine = tf.reduce_all(tf.math.is_finite(row))
+            tensors = [tensor for _, tensor in suspects]
             counts = branch(fine, _count_none, _count_nonfinite, tensors)
-            row = tf.concat([row, counts], axis=0)
-        ring = self._replica.ring(channel, columns + suspects)
-        ring.write(self._schedule.number, row)
+            row = tf.concat([row, counts] if plain else [counts], axis=0)
+        columns = [column for column, _ in (*plain, *suspects)]
+        ring = self._replica.ring(kind, columns)
+        ring.write(self._due.number, row)
         return row
+
+
+def _without_repetition(pairs: Pairs) -> list[dict[Column, Any]]:
+    """The pairs as rows in which no column comes twice.
+
+    Some are read twice in a step, e.g. those of a variable with two updates.
+    """
+    rows: list[dict[Column, Any]] = []
+    for column, value in pairs:
+        row = next((row for row in rows if column not in row), None)
+        if row is None:
+            rows.append(row := {})
+        row[column] = value
+    return rows
+
+
+def _scalar(number: Any) -> Any:
+    return tf.cast(tf.convert_to_tensor(number), tf.float32)
 
 
 def _count_nonfinite(*tensors: Any) -> Any:

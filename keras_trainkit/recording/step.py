@@ -1,7 +1,7 @@
-"""The measured train step: what is read, when it is due, and where it is written."""
+"""The measured train step: takes the place of the model's own while it is traced."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -10,21 +10,18 @@ from keras_trainkit.keras_model.layers import (
     MeasuredLayer,
     all_layers,
     measured_layers,
-    short_name,
 )
 from keras_trainkit.keras_model.replicas import plain
 from keras_trainkit.keras_model.state import variables_of
-from keras_trainkit.record.series import Series
-from keras_trainkit.recording.columns import Column, Merge
-from keras_trainkit.recording.layer_statistics import LayerReadings
+from keras_trainkit.recording.counter import Counter
+from keras_trainkit.recording.due import Due
+from keras_trainkit.recording.plan import Plan
+from keras_trainkit.recording.replica import Replica, new_replica
 from keras_trainkit.recording.request import Request
-from keras_trainkit.recording.rows import Reading, StepRows
-from keras_trainkit.recording.schedule import Replica, Schedule, new_replica
-from keras_trainkit.recording.updates import UpdateReadings
+from keras_trainkit.recording.trace import StepTrace
 from keras_trainkit.train_step.captured_examples import CapturedExamples
 from keras_trainkit.train_step.fusion import may_be_fused
-from keras_trainkit.train_step.sampling import Sampling
-from keras_trainkit.train_step.taps import StepTap, Taps
+from keras_trainkit.train_step.taps import Taps
 
 
 class MeasuredStep:
@@ -40,23 +37,25 @@ class MeasuredStep:
         self.request = request
         self.unreachable: set[str] = set()
         self.reached: set[str] = set()
-        # First step that the silence of a layer's units is counted from.
-        self.units_reset: dict[str, int] = {}
         strategy = model.distribute_strategy
         self.replica_count = strategy.num_replicas_in_sync
         devices: list[str | None] = [None]
         if self.replica_count > 1:
             devices = list(strategy.extended.worker_devices)
-        self.replicas = [new_replica(device, request) for device in devices]
+        self.replicas = [
+            new_replica(device, request, model.steps_per_execution)
+            for device in devices
+        ]
+        self._counters: dict[tuple[str, str], Counter] = {}
         self.examples: CapturedExamples | None = None
-        if request.captured_examples:
-            self.examples = CapturedExamples(request.captured_examples, devices[0])
+        if request.kept_examples:
+            self.examples = CapturedExamples(request.kept_examples, devices[0])
         self.intervals = {
             channel: 1 if every == "auto" else every
             for channel, every in request.channels.items()
         }
-        self.uses_twin = False
         self._original = model.train_step
+        self._plan: Plan | None = None
         self._taps: Taps | None = None
         self._lock = threading.Lock()
 
@@ -74,31 +73,57 @@ class MeasuredStep:
         keeps = self.examples is not None and not self.examples.are_enough()
         return lambda data: self._run(data, channels, keeps)
 
+    def set_interval(self, channels: list[str], interval: int) -> None:
+        """Sets the steps between two readings of some channels."""
+        self.intervals.update(dict.fromkeys(channels, interval))
+        for replica in self.replicas:
+            # Channels may share a variable.
+            states = [replica.intervals[channel] for channel in channels]
+            for state in {id(state): state for state in states}.values():
+                state.assign(interval)
+
+    def counters(self, name: str) -> Mapping[str, Counter]:
+        """What was counted under a name, by layer, over all replicas."""
+        found = {}
+        for key in self.replicas[0].counters:
+            if key[0] == name:
+                if key not in self._counters:
+                    states = [replica.counters[key] for replica in self.replicas]
+                    self._counters[key] = Counter(states, since=0)
+                found[key[1]] = self._counters[key]
+        return found
+
     def _run(
         self, data: Any, known: frozenset[str] | None = None, keeps: bool = True
     ) -> Any:
-        with self._lock:
-            if self._taps is None:
-                self._prepare(data)
+        plan = self._planned(data)
         replica = self._this_replica()
-        if known and self.uses_twin:
+        if known and plan.uses_twin:
             known = None  # a twin needs its branch
-        schedule = Schedule(self.model, replica, self.uses_twin, known)
+        due = Due(self.model, replica, plan.uses_twin, known)
         channels = frozenset(replica.intervals) if known is None else known
-        if channels and self.uses_twin:
-            self._measure_twin(data, replica, schedule)
+        if channels and plan.uses_twin:
+            self._measure_twin(plan, data, replica, due)
             channels = frozenset()
-        trace = _StepTrace(self, replica, schedule, channels)
-        logs = trace.run(data)
+        trace = StepTrace(plan, replica, due, channels, data)
+        logs = self._run_original(data, trace)
+        trace.read(logs)
         written = trace.write_step(logs)
         if keeps and self.examples is not None and replica is self.replicas[0]:
             self.examples.keep(data)
         # A step whose data never came must not count.
         with tf.control_dependencies([written]):
-            schedule.end_step()
+            due.end_step()
         return logs
 
-    def _prepare(self, data: Any) -> None:
+    def _planned(self, data: Any) -> Plan:
+        with self._lock:
+            if self._plan is None:
+                self._plan = self._made_plan(data)
+                self._taps = Taps(self.model, list(self._plan.tapped))
+            return self._plan
+
+    def _made_plan(self, data: Any) -> Plan:
         # A subclassed model is built by its first step only, and so are optimizers
         # and metrics. A trace that is never run builds them, and reads no seed.
         model = self.model
@@ -106,15 +131,16 @@ class MeasuredStep:
             layer.built for layer in all_layers(model)
         ):
             self._trace_for_nothing(data)
-        self.uses_twin = self._needs_twin()
-        if self.uses_twin:
+        uses_twin = self._needs_twin()
+        if uses_twin:
             self._trace_for_nothing(data)
-        self._owners = {
+        owners = {
             id(value): layer
             for layer in measured_layers(model)
             for value in layer.variables
         }
-        self._taps = Taps(model, self._tapped_layers())
+        tapped = tuple(self._tapped_layers())
+        return Plan(self.request, model, self.replica_count, uses_twin, owners, tapped)
 
     def _trace_for_nothing(self, data: Any) -> None:
         def step() -> Any:
@@ -128,48 +154,34 @@ class MeasuredStep:
             if not self.model.run_eagerly:
                 raise
 
-    def _measure_twin(self, data: Any, replica: Replica, schedule: Schedule) -> None:
+    def _measure_twin(self, plan: Plan, data: Any, replica: Replica, due: Due) -> None:
         # XLA, and fused layers without it, round differently wherever a tensor has
         # one more reader, and the weights would differ in their last bit. So a due
         # step is done twice: a measured twin in a branch of its own, which is
         # undone, and then the step as it is.
         state = [plain(variable) for variable in variables_of(self.model)]
+        channels = frozenset(replica.intervals)
 
         def twin() -> Any:
             before = [tf.identity(value) for value in state]
-            trace = _StepTrace(self, replica, schedule, frozenset(replica.intervals))
-            trace.run(data)
+            trace = StepTrace(plan, replica, due, channels, data)
+            trace.read(self._run_original(data, trace))
             for value, old in zip(state, before, strict=True):
                 value.assign(old)
             return tf.constant(0)
 
-        due = tf.reduce_any([schedule.is_due(channel) for channel in replica.intervals])
-        tf.cond(due, twin, lambda: tf.constant(0))
+        tf.cond(due.any_of(channels), twin, lambda: tf.constant(0))
 
-    def set_interval(self, channels: list[str], interval: int) -> None:
-        """Sets the steps between two readings of "updates", "layers" or both."""
-        self.intervals.update(dict.fromkeys(channels, interval))
-        for replica in self.replicas:
-            # Channels may share a variable.
-            states = [replica.intervals[channel] for channel in channels]
-            for state in {id(state): state for state in states}.values():
-                state.assign(interval)
-
-    def label_of(self, value: Any) -> tuple[str, str]:
-        """Layer and short name of a trainable variable."""
-        owner = self._owners.get(id(value))
-        return (owner.label if owner else ""), short_name(value, owner)
-
-    def run_original(self, data: Any, tap: StepTap) -> Any:
-        """Runs the model's own train step under a tap."""
+    def _run_original(self, data: Any, trace: StepTrace) -> Any:
+        """Runs the model's own train step under the tap of a trace."""
         assert self._taps is not None
-        self._taps.enter(tap)
+        self._taps.enter(trace.tap)
         try:
             return self._original(data)
         finally:
             self._taps.leave()
-            self.reached |= set(tap.activations)
-            self.unreachable |= tap.unreachable
+            self.reached |= set(trace.tap.activations)
+            self.unreachable |= trace.tap.unreachable
 
     def _needs_twin(self) -> bool:
         if self.model.run_eagerly:
@@ -189,7 +201,7 @@ class MeasuredStep:
         return bool(fusible)
 
     def _tapped_layers(self) -> list[MeasuredLayer]:
-        if self.request.layer_every is None:
+        if "layers" not in self.request.taps:
             return []
         wanted = self.request.layers
         return [
@@ -206,81 +218,3 @@ class MeasuredStep:
         return self.replicas[
             int(tf.get_static_value(context.replica_id_in_sync_group) or 0)
         ]
-
-
-class _StepTrace:
-    """One pass through the step, in one replica: eager, or while it is traced.
-
-    Args:
-        step: The measured step.
-        replica: The replica.
-        schedule: When readings are due.
-        channels: The channels that may be due.
-    """
-
-    def __init__(
-        self,
-        step: MeasuredStep,
-        replica: Replica,
-        schedule: Schedule,
-        channels: frozenset[str],
-    ) -> None:
-        self._step = step
-        self._replica = replica
-        self._schedule = schedule
-        reads_updates = "updates" in channels
-        self._rows = StepRows(replica, schedule)
-        self._updates = UpdateReadings(step, self._rows, schedule, reads_updates)
-        sampling = None
-        if "layers" in channels:
-            sampling = Sampling(step.request.sample, schedule.number)
-        self._tap = StepTap(
-            self._note_loss,
-            self._updates.before if channels else None,
-            self._updates.after,
-            sampling,
-        )
-        self._layers = LayerReadings(step, replica, self._rows, self._tap)
-        self._optimizer = getattr(step.model, "optimizer", None)
-        self._loss: Any = None
-        self._rate: Any = None
-
-    def run(self, data: Any) -> Any:
-        """Runs the step and takes the readings of its inside that are due."""
-        if self._optimizer is not None:
-            rate = tf.convert_to_tensor(self._optimizer.learning_rate)
-            self._rate = tf.cast(rate, tf.float32)
-        logs = self._step.run_original(data, self._tap)
-        self._updates.write()
-        self._layers.write(self._updates.loss_scale)
-        return logs
-
-    def write_step(self, logs: Any) -> Any:
-        """Writes the readings, with what is read at every step: batch loss and rate.
-
-        Returns:
-            What must be done before the step counts.
-        """
-        if self._loss is None and isinstance(logs, dict) and "loss" in logs:
-            # A custom step that shows its loss nowhere else: take what it reports.
-            self._loss = _scalar(logs["loss"])
-        columns: list[Column] = []
-        row: list[Any] = []
-        if self._loss is not None:
-            columns.append(Column(Series("loss"), Merge.MEAN))
-            row.append(self._loss)
-        if self._rate is not None:
-            columns.append(Column(Series("learning_rate")))
-            row.append(self._rate)
-        if row:
-            self._rows.add("steps", Reading(columns, [], lambda: (row, [])))
-        return self._rows.write()
-
-    def _note_loss(self, loss: Any) -> None:
-        # Keras divides the loss by the number of replicas before it is summed.
-        self._loss = _scalar(loss) * self._step.replica_count
-        self._schedule.note_loss(self._loss)
-
-
-def _scalar(value: Any) -> Any:
-    return tf.cast(tf.reduce_mean(tf.convert_to_tensor(value)), tf.float32)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_trainkit import callbacks
 from keras_trainkit.keras_model.state import parts_of, same_bits
 from keras_trainkit.record.training_record import TrainingRecord
+from keras_trainkit.recording.instruments.filters import mosaic
 from tests import models
 
 
@@ -91,7 +92,7 @@ def test_large_examples_are_kept_fewer_of(monkeypatch):
 
     class Looks(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            kept.extend(monitor._joined().captured())
+            kept.extend(monitor._joined().place(epoch, logs).kept_examples())
 
     model = models.sequential()
     model.compile("adam", "sparse_categorical_crossentropy")
@@ -116,7 +117,7 @@ def test_filters_are_drawn_as_pictures(tmp_path):
     random = np.random.default_rng(0)
     for channels, tiles in ((1, 5), (3, 5), (4, 20)):
         filters = random.normal(size=(3, 3, channels, 5))
-        picture = callbacks.first_layer_filters.mosaic(filters)
+        picture = mosaic(filters)
         background = np.array([255, 255, 255])
         assert picture.dtype == np.uint8
         assert (picture[0] == background).all()
@@ -152,33 +153,6 @@ def test_data_that_cannot_be_kept_are_left_alone_with_a_word():
             verbose=0,
             callbacks=[callbacks.OverfittingMonitor()],
         )
-
-
-def test_work_between_epochs_stays_within_its_share_of_the_epochs(monkeypatch):
-    from keras_trainkit.callbacks import training_monitor
-
-    class Clock:
-        now = 0.0
-
-        def perf_counter(self):
-            return self.now
-
-    clock = Clock()
-    monkeypatch.setattr(training_monitor, "time", clock)
-    budget = training_monitor._Budget(0.01)
-    done = []
-    for epoch in range(200):
-        budget.begin_epoch()
-        clock.now += 10.0
-        budget.end_epoch()
-        clock.now += 1000.0  # other callbacks' time, which is not ours to spend
-        if budget.allows():
-            with budget:
-                clock.now += 0.3 if done else 4.0
-            done.append(epoch)
-    assert done[0] == 0
-    assert 0.8 * 0.01 <= 0.3 * len(done[1:]) / (10.0 * 199) <= 0.01
-    assert max(np.diff(done[5:])) <= 4
 
 
 def test_evaluating_leaves_each_replica_its_own_statistics(two_replicas):

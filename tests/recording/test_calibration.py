@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from keras_trainkit.recording import calibration
-from keras_trainkit.recording.schedule import NEVER
+from keras_trainkit.recording.budget import Budget
+from keras_trainkit.recording.due import NEVER
 
 
 class Run:
@@ -53,7 +54,8 @@ class Run:
 
 def calibrated(monkeypatch, run, overhead, calls=30):
     monkeypatch.setattr(calibration, "time", run)
-    found = calibration.Calibration(run, ["updates", "layers"], overhead, run.unit)
+    share = Budget(overhead).readings
+    found = calibration.Calibration(run, ["updates", "layers"], share, run.unit)
     run.watch(found, calls)
     return found
 

@@ -282,9 +282,9 @@ def test_dictionary_outputs_are_measured_by_key_and_integers_left_out():
 
 
 def test_full_rings_are_emptied_within_an_epoch(monkeypatch):
-    from keras_trainkit.train_step import device_variable
+    from keras_trainkit.recording import ring
 
-    monkeypatch.setattr(device_variable, "_RING_ROWS", (4, 4))
+    monkeypatch.setattr(ring, "_ROWS", (4, 4))
     monitors = [callbacks.LossMonitor(), callbacks.UpdateRatioMonitor()]
     model = models.sequential()
     model.compile("adam", "sparse_categorical_crossentropy", steps_per_execution=2)

@@ -1,14 +1,12 @@
-"""The state of a replica, and when its readings are due."""
+"""When the readings of a step are due."""
 
-import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 import tensorflow as tf
 
 from keras_trainkit.keras_model.optimizers import step_counter, steps_per_update
-from keras_trainkit.recording.columns import Column
-from keras_trainkit.recording.request import Request
-from keras_trainkit.train_step.device_variable import Ring, variable
+from keras_trainkit.recording.replica import Replica
 
 NEVER = 2**62
 # Steps with a loss that is not finite are read even when they are not due, so that
@@ -16,60 +14,7 @@ NEVER = 2**62
 _ALARMS = 3
 
 
-@dataclasses.dataclass
-class Replica:
-    """The state of one replica on its device.
-
-    `room` is the number of steps that the fullest ring takes for sure before it
-    writes over rows.
-    """
-
-    device: str | None
-    step: Any
-    alarms: Any
-    alarmed: Any
-    intervals: dict[str, Any]
-    always: frozenset[str]
-    rings: dict[tuple[str, tuple[Column, ...]], Ring] = dataclasses.field(
-        default_factory=dict
-    )
-    units: dict[str, Any] = dataclasses.field(default_factory=dict)
-    histograms: dict[tuple[str, str], Any] = dataclasses.field(default_factory=dict)
-    room: int = 2**62
-
-    def ring(self, channel: str, columns: list[Column]) -> Ring:
-        """The ring that holds rows of these columns, made if there is none yet."""
-        key = channel, tuple(columns)
-        if key not in self.rings:
-            counter = self.step if channel == "steps" else None
-            self.rings[key] = Ring(len(columns), self.device, counter)
-            self.room = min(self.room, self.rings[key].capacity)
-        return self.rings[key]
-
-
-def new_replica(device: str | None, request: Request) -> Replica:
-    """Makes the state of a replica on its device."""
-    variables: dict[Any, Any] = {}
-    intervals = {}
-    for channel, every in request.channels.items():
-        if every not in variables:
-            first = 1 if every == "auto" else every
-            variables[every] = variable(first, tf.int64, device)
-        # Channels of one rhythm share a variable, and so one test in the step.
-        intervals[channel] = variables[every]
-    return Replica(
-        device,
-        variable(0, tf.int64, device),
-        variable(0, tf.int64, device),
-        variable(False, tf.bool, device),
-        intervals,
-        always=frozenset(
-            channel for channel, every in request.channels.items() if every == 1
-        ),
-    )
-
-
-class Schedule:
+class Due:
     """Says which readings are due in this step of a replica.
 
     Args:
@@ -103,18 +48,18 @@ class Schedule:
         """Takes note of this step's loss, as soon as it is known."""
         self._loss = loss
 
-    def is_due(self, channel: str) -> Any:
-        """Whether "updates" or "layers" are to be read, a boolean scalar."""
-        rhythm = self._replica.intervals[channel]
-        if id(rhythm) not in self._due:
-            self._due[id(rhythm)] = self._is_on(rhythm) | self._is_alarmed()
-        return self._due[id(rhythm)]
+    def any_of(self, channels: Collection[str]) -> Any:
+        """Whether one of some channels is to be read, a boolean scalar."""
+        # Channels may share a rhythm: each is asked for once.
+        due = {id(test): test for test in map(self._is_due, channels)}
+        first, *others = due.values()
+        return tf.reduce_any([first, *others]) if others else first
 
-    def when(self, channel: str, read: Any, otherwise: Any) -> Any:
+    def when(self, channels: Collection[str], read: Any, otherwise: Any) -> Any:
         """Calls `read` in the steps in which a channel is due, else `otherwise`.
 
         Args:
-            channel: "updates" or "layers".
+            channels: Of them one must be due, other than "steps".
             read: Takes the reading; called without arguments.
             otherwise: Returns what stands for a reading that is not due.
 
@@ -122,10 +67,10 @@ class Schedule:
             What the function that was called returned.
         """
         if self._known is not None:
-            return read() if channel in self._known else otherwise()
-        if self.is_always_due(channel):
+            return read() if self._known.intersection(channels) else otherwise()
+        if any(map(self.is_always_due, channels)):
             return read()  # without a branch, which every tensor would have to pass
-        return tf.cond(self.is_due(channel), read, otherwise)
+        return tf.cond(self.any_of(channels), read, otherwise)
 
     def end_step(self) -> None:
         """Counts the step."""
@@ -153,6 +98,12 @@ class Schedule:
         """Whether no test is needed to know that a channel is due in this step."""
         known = self._known or frozenset()
         return channel in known or self.is_always_due(channel)
+
+    def _is_due(self, channel: str) -> Any:
+        rhythm = self._replica.intervals[channel]
+        if id(rhythm) not in self._due:
+            self._due[id(rhythm)] = self._is_on(rhythm) | self._is_alarmed()
+        return self._due[id(rhythm)]
 
     def _is_on(self, rhythm: Any) -> Any:
         interval = rhythm.read_value()

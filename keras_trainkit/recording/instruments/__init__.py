@@ -1,0 +1,1 @@
+"""One measured thing a file; the monitors are presets of these."""

@@ -1,0 +1,126 @@
+"""What the model makes of a few training examples, beside trivial answers."""
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from keras_trainkit.keras_model.example_statistics import (
+    example_statistics,
+    is_from_logits,
+    loss_name,
+    single_loss,
+)
+from keras_trainkit.keras_model.layers import measured_layers
+from keras_trainkit.keras_model.outputs import last_activation
+from keras_trainkit.record.vocabulary import measure_named
+from keras_trainkit.recording.instrument import Instrument
+from keras_trainkit.recording.place import Place
+
+if TYPE_CHECKING:
+    from keras_trainkit.record.training_record import TrainingRecord
+
+
+class Examples(Instrument):
+    """Predicts the examples first trained on, once an epoch.
+
+    Args:
+        examples: How many, int >= 1.
+    """
+
+    measures = tuple(
+        map(
+            measure_named,
+            (
+                "trivial_loss",
+                "trivial_accuracy",
+                "example_loss",
+                "example_loss_median",
+                "example_accuracy",
+                "prediction_low",
+                "prediction_high",
+                "prediction_spread",
+                "input_low",
+                "input_high",
+                "input_spread",
+                "target_low",
+                "target_high",
+                "target_spread",
+            ),
+        )
+    )
+    channel = "epochs"
+
+    def __init__(self, examples: int) -> None:
+        self.keeps_examples = examples
+        self.begin(None)
+
+    def begin(self, model: Any) -> None:
+        """Forgets the data of an earlier run."""
+        self._data: Any = None
+        self._able = True
+
+    def end_epoch(self, record: "TrainingRecord", place: Place) -> None:
+        """Predicts the examples and records the comparison."""
+        if not self._able:
+            return
+        found = None
+        if self._data is None:
+            kept = place.kept_examples()
+            if kept is not None:
+                self._data = keras.utils.unpack_x_y_sample_weight(kept)[:2]
+        if self._data is not None:
+            x, y = keras.tree.map_structure(
+                lambda part: part[: self.keeps_examples], self._data
+            )
+            try:
+                found = example_statistics(place.model, x, y)
+            except Exception:
+                # A loss or a call of the user's own need not work outside a step.
+                found = None
+        if found is None:
+            self._able = False
+            return
+        for name, value in found.items():
+            record.add(name, value, **place.moment)
+        record.metadata.setdefault("task", describe_task(place.model))
+        record.metadata["task"]["examples"] = int(np.shape(y)[0])
+
+
+def describe_task(model: Any) -> dict[str, Any]:
+    """What the model is asked for: its loss and its last activation, by name."""
+    loss = single_loss(model)
+    return {
+        "loss": loss_name(loss),
+        "reduction": str(getattr(loss, "reduction", "")),
+        "from_logits": is_from_logits(loss),
+        "activation": activation_of(model),
+        "dropout": max(_rates(model), default=0.0),
+        "trainable_weights": sum(
+            int(np.prod(v.shape)) for v in model.trainable_variables
+        ),
+        "frozen_layers": sum(
+            bool(layer.weights) and not layer.trainable_weights
+            for layer in _layers(model)
+        ),
+    }
+
+
+def _layers(model: Any) -> list[Any]:
+    return [measured.layer for measured in measured_layers(model)]
+
+
+def _rates(model: Any) -> list[float]:
+    return [
+        float(layer.rate)
+        for layer in _layers(model)
+        if isinstance(layer, keras.layers.Dropout)
+    ]
+
+
+def activation_of(model: Any) -> str:
+    """Name of the activation that a single output ends in, "" if it is not known."""
+    symbols = getattr(model, "outputs", None)
+    if not isinstance(symbols, list) or len(symbols) != 1:
+        return ""
+    return last_activation(symbols[0])
