@@ -56,12 +56,16 @@ def test_earlier_record_in_the_directory_is_put_aside(tmp_path):
 
 def test_values_join_the_logs_under_the_same_names_each_epoch(tmp_path):
     path = tmp_path / "log.csv"
-    history = train(callbacks.TrainingMonitor(), keras.callbacks.CSVLogger(path))
+    monitor = callbacks.TrainingMonitor(every=1)
+    history = train(monitor, keras.callbacks.CSVLogger(path))
     names = {"update_ratio", "update_ratio_worst", "gradient_norm", "overfitting_gap"}
     assert names <= set(history.history)
     assert all(len(values) == 3 for values in history.history.values())
     with open(path) as file:
         assert names <= set(next(csv.reader(file)))
+    whole, worst = (history.history[f"update_ratio{end}"] for end in ("", "_worst"))
+    distances = np.abs(np.log10([whole, worst]) + 3)
+    assert (distances[1] >= distances[0]).all()
     quiet = train(callbacks.TrainingMonitor(log_values=False))
     assert not names & set(quiet.history)
 
