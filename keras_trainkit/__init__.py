@@ -26,6 +26,7 @@ _ROOMS = (
     "optimizers",
     "probes",
     "record",
+    "recording",
     "report",
     "schedules",
     "search",
