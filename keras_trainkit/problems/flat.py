@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_trainkit.problems.gradient import terms_and_gradients
+from keras_trainkit.problems.moments import whole_moments
 from keras_trainkit.problems.packing import Packing
 from keras_trainkit.problems.problem import Problem
 
@@ -77,6 +78,13 @@ class FlatLoss:
         vectors = [vector, direction]
         return self._summed("product", self._product, vectors, chunks)[0]
 
+    def hessian_products(
+        self, vector: Any, directions: Any, chunks: Sequence[int] | None = None
+    ) -> Any:
+        """Returns the Hessian times each row, shape `(k, total)`, in one call."""
+        arguments = [vector, directions]
+        return self._summed("products", self._products, arguments, chunks)[0]
+
     def graph(self, vector: Any, chunk: Any) -> Any:
         """Returns the graph of value and gradient on a chunk that is not kept."""
         function = tf.function(
@@ -120,6 +128,7 @@ class FlatLoss:
 
         A concrete function costs less to call than one that looks for its trace.
         """
+        total = self.packing.total
         known = self._traces.setdefault(name, {})
         exact = tuple((leaf.dtype, tuple(leaf.shape)) for leaf in leaves)
         if exact in known:
@@ -136,11 +145,14 @@ class FlatLoss:
                 )
                 return function(*arguments[: len(vectors)], rebuilt)
 
-            place = tf.TensorSpec([self.packing.total], self.packing.dtype)
+            places = [
+                tf.TensorSpec([None] * (one.shape.rank - 1) + [total], one.dtype)
+                for one in vectors
+            ]
             known[key] = tf.function(
                 flat, autograph=False, jit_compile=self._jit_compile
             ).get_concrete_function(
-                *[place] * len(vectors),
+                *places,
                 *[tf.TensorSpec(shape, dtype) for dtype, shape in key],
             )
         return known[key]
@@ -152,12 +164,28 @@ class FlatLoss:
         # The gradient of the slope: every operation that has a second derivative in
         # reverse mode takes part, loops and resizing included, where forward mode
         # raises or silently leaves a part out.
-        with tf.GradientTape() as tape:
-            tape.watch(vector)
-            _, gradient = self._traced(vector, chunk)
-            slope = tf.reduce_sum(gradient * direction)
-        found = tape.gradient(slope, vector, unconnected_gradients="zero")
+        try:
+            with tf.GradientTape() as tape, whole_moments():
+                tape.watch(vector)
+                _, gradient = self._traced(vector, chunk)
+                slope = tf.reduce_sum(gradient * direction)
+            found = tape.gradient(slope, vector, unconnected_gradients="zero")
+        except LookupError as error:
+            raise ValueError(
+                "the loss must have second derivatives; TensorFlow has none for one of "
+                f"its operations. Received: {error}"
+            ) from error
         return (tf.convert_to_tensor(found),)
+
+    def _products(self, vector: Any, directions: Any, chunk: Any) -> tuple[Any]:
+        # One after the other: together they would take the memory of as many
+        # backward passes, for a quarter less time.
+        return (
+            tf.map_fn(
+                lambda direction: self._product(vector, direction, chunk)[0],
+                directions,
+            ),
+        )
 
     def _traced(self, vector: Any, chunk: Any) -> tuple[Any, Any]:
         (value,), (gradient,) = terms_and_gradients(
