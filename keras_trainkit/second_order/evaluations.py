@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_trainkit.second_order.hessian import dense_hessian
 from keras_trainkit.second_order.vectors import largest
+
+PRODUCT = 2.0  # evaluations that a product with the Hessian counts as
 
 
 class OutOfEvaluationsError(Exception):
@@ -85,6 +88,21 @@ class Evaluations:
         ):
             self.best = point
         return point
+
+    def product(self, vector: Any, direction: Any) -> Any:
+        """Returns the Hessian at a vector times a direction; counts as two."""
+        self.spend(PRODUCT)
+        if not isinstance(vector, np.ndarray):
+            return self._source.hessian_product(vector, direction)
+        found = self._source.hessian_product(
+            tf.constant(vector), tf.constant(direction)
+        )
+        return found.numpy()
+
+    def hessian(self, vector: Any) -> np.ndarray:
+        """Returns the Hessian at a vector, shape `(n, n)`, float64."""
+        self.spend(PRODUCT * len(vector))
+        return dense_hessian(self._source, tf.convert_to_tensor(vector))
 
     def spend(self, amount: float) -> None:
         """Counts evaluations, parts of them where only a part of the data is used.

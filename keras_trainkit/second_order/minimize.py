@@ -20,12 +20,16 @@ from keras_trainkit.second_order.evaluations import (
     OutOfEvaluationsError,
 )
 from keras_trainkit.second_order.gradient_source import GradientSource
+from keras_trainkit.second_order.hessian import check_memory
 from keras_trainkit.second_order.lbfgs_method import lbfgs
 from keras_trainkit.second_order.minimization import Minimization
+from keras_trainkit.second_order.newton import newton
+from keras_trainkit.second_order.newton_cg import newton_cg
 from keras_trainkit.second_order.objective import Objective
 from keras_trainkit.second_order.vectors import on_host
 
-METHODS = ("lbfgs",)
+METHODS = ("lbfgs", "newton", "newton-cg")
+BY_DEFAULT = 1000  # evaluations
 STALLED = 10  # iterations without a fall beyond rounding, after which nothing comes
 
 
@@ -36,7 +40,7 @@ def minimize(
     sample_weight: Any = None,
     *,
     method: str = "lbfgs",
-    max_evaluations: int = 1000,
+    max_evaluations: int | None = None,
     tolerance: float = 1e-5,
     validation_data: Any = None,
     callbacks: Sequence[Any] = (),
@@ -62,9 +66,11 @@ def minimize(
             once.
         y: Targets, `None` if `x` brings them.
         sample_weight: Weights of the examples, or `None`.
-        method: "lbfgs".
+        method: "lbfgs"; "newton", for models whose Hessian fits into memory; or
+            "newton-cg", which needs only products with it.
         max_evaluations: Largest number of evaluations of the full loss and gradient,
-            int >= 1.
+            int >= 1; a product with the Hessian counts as two. `None` for 1000, and
+            for a hundred Hessians with "newton".
         tolerance: Largest entry of the gradient at which it is done, >= 0.
         validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset, evaluated
             after each iteration; `None` for none.
@@ -100,7 +106,8 @@ def minimize(
         ```
     """
     check_choice("method", method, METHODS)
-    check_integer("max_evaluations", max_evaluations, 1)
+    if max_evaluations is not None:
+        check_integer("max_evaluations", max_evaluations, 1)
     check_number("tolerance", tolerance, 0.0)
     check_integer("history_size", history_size, 1)
     check_choice("verbose", verbose, (0, 1))
@@ -109,6 +116,13 @@ def minimize(
             "`cluster` must have `open`, `value_and_gradient` and `close`. "
             f"{received('cluster', cluster)}"
         )
+    if cluster is not None and method in ("newton", "newton-cg"):
+        raise ValueError(
+            "`cluster` must be None for methods that need products with the Hessian. "
+            f"{received('method', method)}"
+        )
+    if method == "newton" and getattr(model, "built", False):
+        check_memory(sum(int(np.prod(v.shape)) for v in model.trainable_variables))
     objective = Objective(
         model,
         x,
@@ -120,15 +134,24 @@ def minimize(
         noise=noise,
     )
     start = objective.start()
-    if on_host():
+    if on_host() or method == "newton":
         start = start.numpy()
+    total = objective.packing.total
+    if method == "newton":
+        check_memory(total)
+    if max_evaluations is None:
+        max_evaluations = 100 * (1 + 2 * total) if method == "newton" else BY_DEFAULT
     source: Any = objective.flat
     if cluster is not None:
         cluster.open(objective)
         source = cluster
     try:
         evaluate = Evaluations(source, max_evaluations, on_arrays=cluster is not None)
-        iterates = lbfgs(evaluate, start, history_size=history_size)
+        iterates = {
+            "lbfgs": lambda: lbfgs(evaluate, start, history_size=history_size),
+            "newton": lambda: newton(evaluate, start),
+            "newton-cg": lambda: newton_cg(evaluate, start),
+        }[method]()
         run = _Run(objective, evaluate, validation_data, callbacks, verbose)
         return run.go(iterates, tolerance)
     finally:
