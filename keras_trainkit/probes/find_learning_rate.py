@@ -1,13 +1,17 @@
 """A sweep over learning rates that leaves no trace in the model."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_trainkit.arguments import check_integer, check_number, received
+from keras_trainkit.keras_model.arrays import as_arrays, is_sparse
+from keras_trainkit.keras_model.batches import Batches, fixed_batch_size
+from keras_trainkit.keras_model.state import restored
 from keras_trainkit.probes.learning_rate_sweep import LearningRateSweep
 from keras_trainkit.probes.untouched import untouched
 
@@ -16,12 +20,15 @@ def find_learning_rate(
     model: keras.Model,
     x: Any,
     y: Any = None,
+    sample_weight: Any = None,
     *,
     batch_size: int = 32,
     minimum: float = 1e-6,
     maximum: float = 10.0,
     steps: int = 100,
     stop_factor: float = 4.0,
+    repeats: int = 1,
+    measure: str = "loss",
     seed: int = 0,
 ) -> LearningRateSweep:
     """Trains for a few steps while the rate rises, and suggests a rate.
@@ -29,30 +36,38 @@ def find_learning_rate(
     The rate goes up by the same factor at each step, one batch a step, until the
     loss has clearly diverged. A good rate is where the loss falls fastest, well
     below the rate at which it starts to rise. Afterwards the model is as it was,
-    bit for bit: weights, BatchNorm statistics, optimizer state, metrics, the
-    random state of its layers, of Keras, NumPy and Python, and its schedule.
+    bit for bit: weights, BatchNorm statistics, states of stateful layers, optimizer
+    state, metrics, the random state of its layers, of Keras, TensorFlow, NumPy and
+    Python, and its schedule.
 
-    It costs `steps` training steps and a copy of the weights and the optimizer's
-    state in host memory.
+    It costs `steps` training steps for each repeat, and a copy of the weights and
+    the optimizer's state in host memory.
 
     Args:
-        model: A compiled model. It is built if it was not.
-        x: Inputs as for `fit`: arrays, or a `tf.data.Dataset` or other iterable
-            of batches.
-        y: Targets; `None` if `x` yields batches.
-        batch_size: Rows in a batch, int >= 1; not used if `x` yields batches.
+        model: A compiled model, its train step Keras' own or custom. It is built if
+            it was not. All optimizers of a custom train step get the same rate.
+        x: Inputs as for `fit`: arrays in any nesting, or a `tf.data.Dataset`, a
+            generator or another iterable of batches.
+        y: Targets; `None` if there are none or `x` yields them.
+        sample_weight: Weights of the examples, or `None`.
+        batch_size: Rows in a batch, int >= 1; not used if `x` yields batches or the
+            model has a fixed batch size.
         minimum: The first rate, > 0.
         maximum: The last rate, > `minimum`.
         steps: How many rates, int >= 2.
         stop_factor: The sweep ends when the smoothed loss exceeds its first
             value this many times, > 1.
+        repeats: How many sweeps, each over other batches, int >= 1; several give a
+            band of suggestions.
+        measure: Which of the numbers that the train step reports is the loss.
         seed: For the order of the rows, int >= 0.
 
     Returns:
-        The curve, with `.suggestion` and `.plot()`.
+        The curve, with `.suggestion`, `.suggestions`, `.band` and `.plot()`.
 
     Raises:
-        ValueError: If the model is not compiled or an argument is out of range.
+        ValueError: If the model is not compiled, an argument is out of range, the
+            data are not what `fit` takes, or the train step reports no such measure.
 
     Example:
         ```python
@@ -69,43 +84,97 @@ def find_learning_rate(
     steps = check_integer("steps", steps, minimum=2)
     batch_size = check_integer("batch_size", batch_size, minimum=1)
     stop_factor = check_number("stop_factor", stop_factor, 1, open_minimum=True)
+    repeats = check_integer("repeats", repeats, minimum=1)
     seed = check_integer("seed", seed, minimum=0)
     if not isinstance(model, keras.Model) or not model.compiled:
         raise ValueError(
             f"`model` must be a compiled Keras model. {received('model', model)}"
         )
     rates = np.geomspace(minimum, maximum, steps)
-    batches = _batches(x, y, batch_size, seed)
-    losses: list[float] = []
+    data = Batches(x, y, sample_weight, model=model)
+    size = fixed_batch_size(model) or batch_size
+    batches = map(_as_tensors, data.endless(size, seed))
     first = next(batches)
+    sweeps = []
     with untouched(model, first) as set_rate:
-        for rate, batch in zip(rates, itertools.chain([first], batches), strict=False):
-            set_rate(float(rate))
-            model.reset_metrics()
-            losses.append(float(model.train_on_batch(*batch, return_dict=True)["loss"]))
-            sweep = LearningRateSweep(rates[: len(losses)], np.array(losses))
-            if not sweep.smoothed[-1] <= stop_factor * abs(sweep.smoothed[0]):
+        for repeat in range(repeats):
+            if repeat and not data.streamed:
+                batches = map(_as_tensors, data.endless(size, seed + repeat))
+                first = next(batches)
+            chained = itertools.chain([] if first is None else [first], batches)
+            first = None
+            with restored(model):
+                sweeps.append(
+                    _sweep(model, rates, chained, set_rate, stop_factor, measure)
+                )
+            if not len(sweeps[-1].losses):  # a generator that came to its end
+                sweeps.pop()
                 break
+    return LearningRateSweep(
+        sweeps[0].learning_rates, sweeps[0].losses, sweeps[0].trouble, tuple(sweeps[1:])
+    )
+
+
+def _sweep(
+    model: keras.Model,
+    rates: np.ndarray,
+    batches: Iterator[Any],
+    set_rate: Callable[[float], None],
+    stop_factor: float,
+    measure: str,
+) -> LearningRateSweep:
+    losses: list[float] = []
+    trouble = ""
+    sweep = LearningRateSweep(rates[:0], np.array(losses))
+    model.make_train_function()
+    for rate, batch in zip(rates, batches, strict=False):
+        set_rate(float(rate))
+        model.reset_metrics()
+        # As `fit` does: the step gets the batch as it is, in one piece or in parts.
+        logs = model.train_function(itertools.repeat(batch, 1))
+        if not isinstance(logs, dict) or measure not in logs:
+            names = sorted(logs) if isinstance(logs, dict) else type(logs).__name__
+            raise ValueError(
+                "`measure` must be one of the numbers that the train step reports, "
+                f"{names}. {received('measure', measure)}"
+            )
+        losses.append(float(np.mean(np.asarray(logs[measure]))))
+        if not _is_finite(batch) and not (np.isfinite(losses[-1]) and _is_sound(model)):
+            trouble = (
+                "the data hold NaN or infinite values, and from the rate "
+                f"{rate:.2g} on loss or weights were not finite"
+            )
+        sweep = LearningRateSweep(rates[: len(losses)], np.array(losses), trouble)
+        if trouble or not sweep.smoothed[-1] <= stop_factor * abs(sweep.smoothed[0]):
+            break
+    # A unit that rectifies passes no NaN on: the loss of weights that are NaN may be
+    # finite, and stand still.
+    if losses and not trouble and np.isfinite(losses[-1]) and not _is_sound(model):
+        trouble = "the weights ceased to be finite, though the loss did not"
+        sweep = LearningRateSweep(rates[: len(losses)], np.array(losses), trouble)
     return sweep
 
 
-def _batches(x: Any, y: Any, batch_size: int, seed: int) -> Iterator[tuple]:
-    """Yields batches without end, from a generator of their own."""
-    if y is None and not hasattr(x, "shape"):
-        while True:
-            count = 0
-            for batch in x:
-                count += 1
-                yield batch if isinstance(batch, tuple) else (batch,)
-            if count == 0:
-                raise ValueError(f"`x` must yield batches. {received('x', x)}")
-    arrays = (x,) if y is None else (x, y)
-    rows = len(keras.tree.flatten(arrays)[0])
-    if rows == 0:
-        raise ValueError(f"`x` must have rows. {received('x', x)}")
-    generator = np.random.default_rng(seed)
-    while True:
-        order = generator.permutation(rows)
-        for start in range(0, max(rows - batch_size, 0) + 1, batch_size):
-            chosen = order[start : start + batch_size]
-            yield keras.tree.map_structure(lambda a: np.asarray(a)[chosen], arrays)  # noqa: B023
+def _as_tensors(batch: Any) -> Any:
+    def tensor(leaf: Any) -> Any:
+        if leaf is None or tf.is_tensor(leaf):
+            return leaf
+        array = as_arrays(leaf)
+        return tf.convert_to_tensor(array.toarray() if is_sparse(array) else array)
+
+    return keras.tree.map_structure(tensor, batch)
+
+
+def _is_finite(batch: Any) -> bool:
+    floats = [
+        leaf
+        for leaf in keras.tree.flatten(batch)
+        if tf.is_tensor(leaf) and leaf.dtype.is_floating
+    ]
+    return all(bool(tf.reduce_all(tf.math.is_finite(leaf))) for leaf in floats)
+
+
+def _is_sound(model: keras.Model) -> bool:
+    """Whether all weights are finite."""
+    weights = [v.value for v in model.trainable_variables]
+    return all(bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in weights)

@@ -178,6 +178,8 @@ def test_sweep_plots():
         ({"batch_size": 0}, "Received: batch_size=0"),
         ({"stop_factor": 1.0}, "Received: stop_factor=1.0"),
         ({"seed": -1}, "Received: seed=-1"),
+        ({"repeats": 0}, "Received: repeats=0"),
+        ({"measure": "cost"}, "Received: measure='cost'"),
     ],
     ids=str,
 )
@@ -190,8 +192,152 @@ def test_model_must_be_compiled_and_data_not_empty():
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
     with pytest.raises(ValueError, match="must be a compiled Keras model"):
         find_learning_rate(model, *data())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: (x[:0], y[:0]), "same number of rows"),
+        (lambda x, y: (x, y[:-1]), "same number of rows"),
+        (lambda x, y: (x[:-1], y), "same number of rows"),
+        (lambda x, y: ([],), "same number of rows"),
+        (lambda x, y: (iter([]),), "`x` must yield batches"),
+        (lambda x, y: (None,), "`x` must be arrays"),
+        (lambda x, y: (None, y), "`x` must be arrays"),
+        (
+            lambda x, y: (tf.data.Dataset.from_tensor_slices((x, y)),),
+            "need .batch",
+        ),
+        (lambda x, y: (iter([(x, y)]), y), "`y` must be None"),
+    ],
+)
+def test_bad_data_are_one_sentence(change, message):
+    model = model_with_state("sgd")
+    with pytest.raises(ValueError, match=message):
+        find_learning_rate(model, *change(*data()), steps=3)
+
+
+class OwnStep(keras.Model):
+    """Two nets, an optimizer each, no call, and only inputs: as a GAN."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3, "tanh")])
+        self.other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(8)])
+        decay = keras.optimizers.schedules.CosineDecay(0.1, 9)
+        self.optimizers = {
+            "one": keras.optimizers.Adam(decay),
+            "other": keras.optimizers.Adagrad(0.1),
+        }
+
+    def train_step(self, x):
+        assert not isinstance(x, tuple)
+        with tf.GradientTape(persistent=True) as tape:
+            loss = tf.reduce_mean(tf.square(self.other(self.one(x)) - x))
+        for name, optimizer in self.optimizers.items():
+            weights = getattr(self, name).trainable_variables
+            optimizer.apply(tape.gradient(loss, weights), weights)
+        return {"d_loss": loss}
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_custom_step_gets_what_fit_hands_it(eager):
+    histories = []
+    for sweep in (False, True):
+        keras.utils.set_random_seed(3)
+        model = OwnStep()
+        model.compile(run_eagerly=eager)
+        if sweep:
+            with pytest.raises(ValueError, match="'d_loss'"):
+                find_learning_rate(model, data()[0], steps=3)
+            found = find_learning_rate(
+                model, data()[0], steps=20, minimum=1e-4, maximum=1, measure="d_loss"
+            )
+            assert found.losses[-1] < found.losses[0]
+        losses = model.fit(data()[0], epochs=2, verbose=0).history
+        optimizers = [v.numpy() for o in model.optimizers.values() for v in o.variables]
+        histories.append((losses, [v.numpy() for v in model.variables], optimizers))
+    assert histories[0][0] == histories[1][0]
+    for one, other in zip(histories[0][1:], histories[1][1:], strict=True):
+        for left, right in zip(one, other, strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+def test_parts_that_are_not_built_are_named():
+    model = OwnStep()
+    model.other = keras.layers.Dense(8, name="late")
+    model.compile()
+    with pytest.raises(ValueError, match="late"):
+        find_learning_rate(model, data()[0], steps=3, measure="d_loss")
+
+
+def test_the_state_of_a_stateful_layer_is_put_back():
+    x = np.random.default_rng(0).normal(size=(32, 5, 2)).astype("float32")
+    lstm = keras.layers.LSTM(3, stateful=True)
+    model = keras.Sequential(
+        [keras.Input(batch_shape=(8, 5, 2)), lstm, keras.layers.Dense(1)]
+    )
+    model.compile("adam", "mse")
+    model.train_on_batch(x[:8], x[:8, 0, :1])
+    before = [state.numpy() for state in lstm.states]
+    assert np.abs(before[0]).max() > 0
+    find_learning_rate(model, x, x[:, 0, :1], steps=5)
+    for state, value in zip(lstm.states, before, strict=True):
+        np.testing.assert_array_equal(state.numpy(), value)
+
+
+@pytest.mark.parametrize("row", [0, 40, 63])
+def test_a_row_of_nan_gives_no_suggestion_but_a_reason(row):
     x, y = data()
-    with pytest.raises(ValueError, match="`x` must have rows"):
-        find_learning_rate(model_with_state("sgd"), x[:0], y[:0])
-    with pytest.raises(ValueError, match="`x` must yield batches"):
-        find_learning_rate(model_with_state("sgd"), [])
+    x[row] = np.nan
+    sweep = find_learning_rate(model_with_state("sgd"), x, y, batch_size=8, steps=40)
+    assert sweep.suggestion is None
+    assert set(sweep.suggestions.values()) == {None}
+    assert "the data hold NaN" in str(sweep)
+    assert "were not finite" in str(sweep)
+
+
+def test_nan_that_the_model_expects_is_no_trouble():
+    x, y = data()
+    x[::3] = np.nan
+    filled = keras.layers.Lambda(lambda v: tf.where(tf.math.is_nan(v), 0.0, v))
+    dense = keras.layers.Dense(4)
+    model = keras.Sequential([keras.Input((8,)), filled, dense])
+    model.compile("sgd", LOSS)
+    assert not find_learning_rate(model, x, y, steps=30).trouble
+
+
+def test_an_overflow_at_a_high_rate_is_no_fault_of_the_data():
+    rates = np.geomspace(1e-4, 10, 40)
+    losses = np.r_[np.linspace(2, 1.9, 20), np.linspace(1.9, 0.5, 12), 3, 50, 1e9]
+    losses = np.r_[losses, [np.nan] * 5]
+    assert LearningRateSweep(rates, losses).suggestion is not None
+    early = np.r_[np.linspace(2, 1.9, 10), [np.nan] * 30]
+    assert "not finite from" in LearningRateSweep(rates, early).why_not
+
+
+def test_the_rules_that_people_know():
+    rates = np.geomspace(1e-4, 1, 41)
+    fall = 1 / (1 + np.exp((np.arange(41) - 20) / 2.0))
+    losses = np.where(np.arange(41) <= 30, fall, fall + (np.arange(41) - 30.0))
+    found = LearningRateSweep(rates, losses).suggestions
+    lowest = np.argmin(LearningRateSweep(rates, losses).smoothed)
+    assert found["minimum/10"] == pytest.approx(rates[lowest] / 10)
+    assert found["steepest"] == pytest.approx(rates[20], rel=0.3)
+    assert found["valley"] == pytest.approx(rates[lowest // 2], rel=0.3)
+
+
+def test_several_sweeps_give_a_band_and_differ_only_in_their_batches():
+    model = model_with_state("sgd")
+    many = find_learning_rate(model, *data(), batch_size=8, steps=30, repeats=3)
+    one = find_learning_rate(model, *data(), batch_size=8, steps=30)
+    np.testing.assert_array_equal(many.losses, one.losses)
+    assert len(many.repeats) == 2
+    assert not np.array_equal(many.repeats[0].losses, one.losses)
+    low, high = many.band
+    assert low <= many.suggestion <= high
+    assert "in 3 sweeps" in str(many)
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("Agg")
+    many.plot()
+    pyplot.close("all")
