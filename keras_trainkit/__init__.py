@@ -1,22 +1,20 @@
 """What a practitioner does around `model.fit`: check, watch, update, search, combine.
 
-The rooms load when they are first used, so that importing the package costs
-little more than importing Keras.
+The rooms load when they are first used: importing the package costs next to nothing,
+and reading records and diagnosing them loads neither Keras nor TensorFlow.
 """
 
 import importlib
-from typing import Any
-
-import keras
-
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        "keras_trainkit works with Keras on the TensorFlow backend only. "
-        "Set the environment variable KERAS_BACKEND=tensorflow before Keras is "
-        f"imported. Received: keras.backend.backend()={keras.backend.backend()!r}"
-    )
+import sys
+import types
+from typing import TYPE_CHECKING, Any
 
 from keras_trainkit.version import __version__
+
+if TYPE_CHECKING:
+    from keras_trainkit.diagnosis.diagnose import diagnose
+    from keras_trainkit.gradcheck.check import gradcheck
+    from keras_trainkit.preflight.run import preflight
 
 _ROOMS = (
     "callbacks",
@@ -35,19 +33,33 @@ _ROOMS = (
 __all__ = ["__version__", "diagnose", "gradcheck", "preflight", *_ROOMS]
 
 
+# Functions at the top, two of which share the name of their room.
+_FUNCTIONS = {
+    "diagnose": "diagnosis.diagnose",
+    "gradcheck": "gradcheck.check",
+    "preflight": "preflight.run",
+}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        module = importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}")
+        return getattr(module, name)
     if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
-    if name == "diagnose":
-        return importlib.import_module(f"{__name__}.diagnosis").diagnose
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS})
+    return sorted({*globals(), *_ROOMS, *_FUNCTIONS})
 
 
-# Functions that share their room's name. Imported last and always: this file runs
-# before any submodule, so the function holds the name in every order of imports.
-from keras_trainkit.gradcheck.check import gradcheck  # noqa: E402
-from keras_trainkit.preflight.run import preflight  # noqa: E402
+class _Package(types.ModuleType):
+    """Leaves a name to its function when the room of that name is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _FUNCTIONS or not isinstance(value, types.ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,1 +1,3 @@
 """Averages of a model's weights, kept on the device while it trains."""
+
+import keras_trainkit.backend  # noqa: F401

@@ -1,5 +1,6 @@
 """Keras callbacks that work inside the compiled step: monitors and averages."""
 
+import keras_trainkit.backend  # noqa: F401
 from keras_trainkit.callbacks.examples_monitor import ExamplesMonitor
 from keras_trainkit.callbacks.first_layer_filters import FirstLayerFilters
 from keras_trainkit.callbacks.layer_statistics_monitor import LayerStatisticsMonitor

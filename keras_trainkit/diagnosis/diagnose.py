@@ -1,5 +1,7 @@
 """Asks every rule and ranks what they find."""
 
+import os
+
 from keras_trainkit.diagnosis.dead_units import describe_dead_units
 from keras_trainkit.diagnosis.loss_curve import describe_loss_curve
 from keras_trainkit.diagnosis.nonfinite import describe_nonfinite
@@ -9,7 +11,7 @@ from keras_trainkit.finding import Finding, gravest_first
 from keras_trainkit.record.training_record import TrainingRecord
 
 
-def diagnose(record: TrainingRecord) -> list[Finding]:
+def diagnose(record: TrainingRecord | str | os.PathLike[str]) -> list[Finding]:
     """Says what is wrong with a run, as far as its record shows.
 
     Five things are looked for: tensors that are not finite, the shape of the loss
@@ -17,7 +19,7 @@ def diagnose(record: TrainingRecord) -> list[Finding]:
     means that none of these shows, not that all is well.
 
     Args:
-        record: The record of a run, finished or not.
+        record: The record of a run, finished or not, its file, or the run directory.
 
     Returns:
         Findings with evidence and advice, the worst and surest first.
@@ -28,6 +30,7 @@ def diagnose(record: TrainingRecord) -> list[Finding]:
             print(finding)
         ```
     """
+    record = TrainingRecord.of(record)
     found = [
         describe_nonfinite(record),
         describe_loss_curve(record).finding(),

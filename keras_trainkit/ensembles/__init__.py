@@ -1,5 +1,6 @@
 """Several models as one: the ensemble, ways to get members, what it gains."""
 
+import keras_trainkit.backend  # noqa: F401
 from keras_trainkit.ensembles.bootstrap import Gain
 from keras_trainkit.ensembles.distill import distill
 from keras_trainkit.ensembles.ensemble import Ensemble

@@ -1,5 +1,6 @@
 """Update rules: Keras optimizers whose files read like their equations."""
 
+import keras_trainkit.backend  # noqa: F401
 from keras_trainkit.optimizers.adadelta import Adadelta
 from keras_trainkit.optimizers.adagrad import Adagrad
 from keras_trainkit.optimizers.adam import Adam

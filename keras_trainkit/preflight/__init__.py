@@ -1,5 +1,6 @@
 """Checks before training: data, labels, loss, gradient, machine; one check a file."""
 
+import keras_trainkit.backend  # noqa: F401
 from keras_trainkit.finding import Verdict
 from keras_trainkit.preflight.class_balance import check_class_balance
 from keras_trainkit.preflight.duplicates import check_duplicates

@@ -1,5 +1,6 @@
 """Schedules: values that depend on the number of updates made so far."""
 
+import keras_trainkit.backend  # noqa: F401
 from keras_trainkit.schedules.cosine_restarts import CosineRestarts
 from keras_trainkit.schedules.exponential_decay import ExponentialDecay
 from keras_trainkit.schedules.inverse_time_decay import InverseTimeDecay

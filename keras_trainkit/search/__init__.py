@@ -1,5 +1,6 @@
 """Searches for hyperparameters on KerasTuner that can be depended on."""
 
+import keras_trainkit.backend  # noqa: F401
 from keras_trainkit.search.engine.oracle import DependableOracle
 from keras_trainkit.search.page import report
 from keras_trainkit.search.ranges.edges import edge_warnings

@@ -1,5 +1,6 @@
 """Methods of second order: the full loss, its curvature, no learning rate."""
 
+import keras_trainkit.backend  # noqa: F401
 from keras_trainkit.second_order.gradient_source import GradientSource
 from keras_trainkit.second_order.hessian import hessian, hessian_vector_product
 from keras_trainkit.second_order.minimization import Minimization

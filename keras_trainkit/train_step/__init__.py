@@ -1,1 +1,3 @@
 """How anyone takes part in the compiled train step."""
+
+import keras_trainkit.backend  # noqa: F401
