@@ -93,12 +93,32 @@ def _search(parsed: argparse.Namespace) -> str:
     return launch(parsed.script, parsed.words, parsed.workers, parsed.port)
 
 
+def _no_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "The variable TF_CONFIG says where everyone of the cluster is."
+
+
+def _worker(parsed: argparse.Namespace) -> str:
+    """Serve as the worker of a cluster that TF_CONFIG describes, until ended."""
+    from keras_trainkit.distributed.serving import serve
+
+    return serve("worker")
+
+
+def _server(parsed: argparse.Namespace) -> str:
+    """Serve as the parameter server that TF_CONFIG describes, until ended."""
+    from keras_trainkit.distributed.serving import serve
+
+    return serve("ps")
+
+
 _Command = tuple[
     Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], str]
 ]
 _COMMANDS: dict[str, _Command] = {
     "report": (_report_arguments, _report),
     "search": (_search_arguments, _search),
+    "server": (_no_arguments, _server),
+    "worker": (_no_arguments, _worker),
 }
 
 

@@ -1,0 +1,193 @@
+"""Several processes as one cluster, on this machine or on many."""
+
+import time
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from keras_trainkit.arguments import check_integer, check_number, received
+from keras_trainkit.distributed.addresses import SERVER, WORKER, Addresses, Task
+from keras_trainkit.distributed.local_processes import LocalProcesses
+
+_LOOK_EVERY = 0.02  # seconds
+
+
+class Cluster:
+    """Workers that compute and parameter servers that hold what is learnt.
+
+    A context manager. `Cluster(workers=4)` starts processes on this machine when the
+    context is entered and ends them when it is left, whatever happens; they end as
+    well if this process is killed. `Cluster.from_environment()` takes part as the
+    coordinator of processes that were started elsewhere. The engine is TensorFlow's
+    `ParameterServerStrategy` with its `ClusterCoordinator`.
+
+    TensorFlow's servers listen on **all** of a machine's network interfaces and have
+    no authentication: whoever reaches a port may run code there. Use them in a
+    private network or behind a firewall only.
+
+    Args:
+        workers: Processes that compute, int >= 1.
+        servers: Processes that hold parameters, int >= 1; the parameters are shared
+            out among them, variable by variable.
+        patience: Seconds without any progress after which waiting ends with an
+            error, > 0.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+
+    Example:
+        ```python
+        with tk.distributed.Cluster(workers=4) as cluster:
+            downpour = tk.distributed.Downpour(build_model, dataset, cluster=cluster)
+            downpour.fit(steps=1_000)
+        ```
+    """
+
+    def __init__(
+        self, workers: int = 2, servers: int = 1, *, patience: float = 600.0
+    ) -> None:
+        self.workers = check_integer("workers", workers, minimum=1)
+        self.servers = check_integer("servers", servers, minimum=1)
+        self.patience = check_number("patience", patience, 0.0, open_minimum=True)
+        self._addresses: Addresses | None = None
+        self._processes: LocalProcesses | None = None
+        self._strategy: Any = None
+        self._coordinator: Any = None
+
+    @classmethod
+    def from_environment(cls, *, patience: float = 600.0) -> "Cluster":
+        """Returns the cluster that the variable `TF_CONFIG` describes.
+
+        Its workers and servers run already, or will soon: start them by
+        `python -m keras_trainkit worker` and `python -m keras_trainkit server`.
+
+        Args:
+            patience: As in the constructor.
+
+        Raises:
+            ValueError: If `TF_CONFIG` is wrong, or this process is to be a worker
+                or a server.
+        """
+        task = Task.from_environment()
+        if task.job in (WORKER, SERVER):
+            command = "worker" if task.job == WORKER else "server"
+            raise ValueError(
+                "TF_CONFIG's task must be the chief in the program that trains; this "
+                f"process is to be started by `python -m keras_trainkit {command}`. "
+                + received("type", task.job)
+            )
+        addresses = task.addresses
+        cluster = cls(len(addresses.workers), len(addresses.servers), patience=patience)
+        cluster._addresses = addresses
+        return cluster
+
+    def __enter__(self) -> "Cluster":
+        if self._strategy is not None:
+            raise RuntimeError("The cluster has been entered already.")
+        addresses = self._addresses
+        if addresses is None:
+            addresses = Addresses.on_loopback(self.workers, self.servers)
+            self._processes = LocalProcesses(addresses)
+        try:
+            self._connect(addresses)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def strategy(self) -> Any:
+        """TensorFlow's `ParameterServerStrategy` of the cluster."""
+        return self._entered()[0]
+
+    @property
+    def coordinator(self) -> Any:
+        """TensorFlow's `ClusterCoordinator`."""
+        return self._entered()[1]
+
+    def process_numbers(self) -> Mapping[str, list[int]]:
+        """Process numbers by "worker" and "ps"; empty lists for other machines."""
+        return {
+            job: [] if self._processes is None else self._processes.pids(job)
+            for job in (WORKER, SERVER)
+        }
+
+    def wait(self, progress: Callable[[], Any] | None = None) -> None:
+        """Waits until all that was scheduled is done.
+
+        Args:
+            progress: Returns something that changes while work is done, so that long
+                work is not taken for none; may do work of its own.
+
+        Raises:
+            RuntimeError: If the parameters are lost, all workers are, or nothing
+                moves for `patience` seconds.
+            Exception: What the work itself raised.
+        """
+        coordinator = self.coordinator
+        moved, seen = time.monotonic(), None
+        while not coordinator.done():
+            time.sleep(_LOOK_EVERY)
+            self.check()
+            now = None if progress is None else progress()
+            if now != seen:
+                seen, moved = now, time.monotonic()
+            if time.monotonic() - moved > self.patience:
+                raise RuntimeError(
+                    f"Nothing was done for {self.patience:g} seconds: the workers "
+                    "cannot be reached, or a step takes longer than `patience`. "
+                    + received("patience", self.patience)
+                )
+        try:
+            coordinator.join()
+        except tf.errors.UnavailableError as error:
+            raise RuntimeError(
+                "A parameter server is lost, and with it what it held. "
+                f"({error.message.splitlines()[0]})"
+            ) from error
+
+    def check(self) -> None:
+        """Raises a `RuntimeError` if processes of this machine have ended."""
+        if self._processes is None:
+            return
+        lost = self._processes.fallen(SERVER)
+        if lost:
+            raise RuntimeError(
+                "A parameter server is lost, and with it what it held. "
+                f"({'; '.join(lost)})"
+            )
+        lost = self._processes.fallen(WORKER)
+        if len(lost) == self.workers:
+            raise RuntimeError(f"All workers are lost. ({'; '.join(lost)})")
+
+    def close(self) -> None:
+        """Ends the processes of this machine; other machines' go on."""
+        self._strategy = self._coordinator = None
+        if self._processes is not None:
+            self._processes.end()
+            self._processes = None
+
+    def _connect(self, addresses: Addresses) -> None:
+        resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec(addresses.as_mapping()), rpc_layer="grpc"
+        )
+        self._strategy = tf.distribute.ParameterServerStrategy(resolver)
+        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self._strategy)
+
+    def _entered(self) -> tuple[Any, Any]:
+        if self._strategy is None:
+            raise RuntimeError(
+                "The cluster is not running: use it inside `with Cluster(...) as "
+                "cluster:`."
+            )
+        return self._strategy, self._coordinator
