@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _ROOMS = (
     "callbacks",
     "diagnosis",
+    "distributed",
     "ensembles",
     "layers",
     "optimizers",

@@ -12,6 +12,7 @@ from keras_trainkit.distributed.addresses import SERVER, WORKER, Addresses, Task
 from keras_trainkit.distributed.local_processes import LocalProcesses
 
 _LOOK_EVERY = 0.02  # seconds
+_ASK_EVERY = 0.5  # seconds; each question goes to a server
 
 
 class Cluster:
@@ -127,30 +128,17 @@ class Cluster:
 
         Args:
             progress: Returns something that changes while work is done, so that long
-                work is not taken for none; may do work of its own.
+                work is not taken for none.
 
         Raises:
             RuntimeError: If the parameters are lost, all workers are, or nothing
                 moves for `patience` seconds.
             Exception: What the work itself raised.
         """
-        coordinator = self.coordinator
-        moved, seen = time.monotonic(), None
-        while not coordinator.done():
-            time.sleep(_LOOK_EVERY)
-            self.check()
-            now = None if progress is None else progress()
-            if now != seen:
-                seen, moved = now, time.monotonic()
-            if time.monotonic() - moved > self.patience:
-                raise RuntimeError(
-                    f"Nothing was done for {self.patience:g} seconds: the workers "
-                    "cannot be reached, or a step takes longer than `patience`. "
-                    + received("patience", self.patience)
-                )
         try:
-            coordinator.join()
-        except tf.errors.UnavailableError as error:
+            self._watch(progress)
+            self.coordinator.join()
+        except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise RuntimeError(
                 "A parameter server is lost, and with it what it held. "
                 f"({error.message.splitlines()[0]})"
@@ -176,6 +164,26 @@ class Cluster:
         if self._processes is not None:
             self._processes.end()
             self._processes = None
+
+    def _watch(self, progress: Callable[[], Any] | None) -> None:
+        coordinator = self.coordinator
+        moved = looked = time.monotonic()
+        seen = None
+        while not coordinator.done():
+            time.sleep(_LOOK_EVERY)
+            self.check()
+            if time.monotonic() - looked < _ASK_EVERY:
+                continue
+            looked = time.monotonic()
+            now = None if progress is None else progress()
+            if now != seen:
+                seen, moved = now, looked
+            if looked - moved > self.patience:
+                raise RuntimeError(
+                    f"Nothing was done for {self.patience:g} seconds: the workers "
+                    "cannot be reached, or a step takes longer than `patience`. "
+                    + received("patience", self.patience)
+                )
 
     def _connect(self, addresses: Addresses) -> None:
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
