@@ -30,6 +30,7 @@ _ROOMS = (
     "schedules",
     "search",
     "second_order",
+    "testbed",
 )
 __all__ = ["__version__", "diagnose", "gradcheck", "preflight", *_ROOMS]
 
