@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from keras_trainkit.finding import Finding
 from keras_trainkit.report.trials.page import write_search
 from keras_trainkit.report.trials.results import Axis, SearchResults, Stage, Trial
+from keras_trainkit.search.engine.progress import own_values
 from keras_trainkit.search.engine.trial_record import read_trial_record
 from keras_trainkit.search.ranges.edges import ZONE, edge_warnings, present_space
 from keras_trainkit.search.ranges.positions import (
@@ -21,7 +22,6 @@ from keras_trainkit.search.tuners.coarse_to_fine_oracle import (
     EPOCHS,
     STAGE,
     CoarseToFineOracle,
-    own_values,
 )
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any
 
-from keras_trainkit.arguments import received
+from keras_trainkit.arguments import check_flag, received
 from keras_trainkit.search.engine.progress import last_line
 from keras_trainkit.search.engine.stored_state import damaged, read_state, read_trial
 from keras_trainkit.search.engine.trial_record import read_trial_record
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-def trials_frame(search: Any) -> "pandas.DataFrame":
+def trials_frame(search: Any, *, histories: bool = False) -> "pandas.DataFrame":
     """Gives one row a trial, whatever state the search is in.
 
     Works while the search runs, after it, for a tuner that was started again, for a
@@ -21,47 +21,53 @@ def trials_frame(search: Any) -> "pandas.DataFrame":
 
     Args:
         search: A tuner, or the directory of a project.
+        histories: Whether to add what each epoch brought.
 
     Returns:
-        A frame by trial, with the columns
+        A data frame by trial, which prints all of its columns:
 
         - `trial` (its id), `status` (`COMPLETED`, `FAILED`, `RUNNING`, or `INVALID`
-          if it will run again), `score`, `best_epoch` (from 0);
+          if it will run again), `score`;
         - one column a hyperparameter, by its name; missing where it was not active;
-        - one column a metric: its value at the best epoch;
+        - `best_epoch` (from 0) and one column a metric: its value at that epoch;
         - `seconds` that the trial took, `failure` (the last line of what went
           wrong; all of it is `message` in the trial's `trial.json`);
-        - `history`: from metric to its values by epoch, of the first execution, and
-          `executions`: the same of all executions, in a list.
+        - with `histories`, `history`: from metric to its values by epoch, of the first
+          execution, and `executions`: the same of all executions, in a list.
 
         A hyperparameter called like one of these columns is named `hp/…`, a metric
         called like anything before it `metric/…`.
 
     Raises:
-        ValueError: If there is no project in the directory, or a file of it is
-            damaged.
+        ValueError: If `histories` is no flag, there is no project in the directory, or
+            a file of it is damaged.
 
     Example:
         ```python
         frame = trials_frame(tuner)
-        frame.sort_values("score")[["trial", "learning_rate", "score"]].head()
+        print(frame.sort_values("score").head())
         ```
     """
-    import pandas
+    from keras_trainkit.search.trials_table import TrialsTable
 
+    check_flag("histories", histories)
     rows = [
         _row(trial, directory)
         for trial, directory in sorted(
             _trials(search), key=lambda pair: (len(pair[0].trial_id), pair[0].trial_id)
         )
     ]
-    names: dict[str, None] = dict.fromkeys(("trial", "status", "score", "best_epoch"))
-    for group in ("hyperparameters", "metrics"):
-        for row in rows:
-            names |= dict.fromkeys(row[group])
-    names |= dict.fromkeys(("seconds", "failure", "history", "executions"))
+    names: dict[str, None] = dict.fromkeys(("trial", "status", "score"))
+    for row in rows:
+        names |= dict.fromkeys(row["hyperparameters"])
+    names["best_epoch"] = None
+    for row in rows:
+        names |= dict.fromkeys(row["metrics"])
+    names |= dict.fromkeys(("seconds", "failure"))
+    if histories:
+        names |= dict.fromkeys(("history", "executions"))
     table = [{**row["own"], **row["hyperparameters"], **row["metrics"]} for row in rows]
-    return pandas.DataFrame(table, columns=list(names))
+    return TrialsTable(table, columns=list(names))
 
 
 def _row(trial: Any, directory: str) -> dict[str, dict[str, Any]]:

@@ -62,4 +62,4 @@ def run(tuner, data, **settings):
     if isinstance(tuner, search.CoarseToFine):
         del settings["epochs"]  # its stages have them
     tuner.search(*data, **settings)
-    return search.trials_frame(tuner)
+    return search.trials_frame(tuner, histories=True)

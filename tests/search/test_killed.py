@@ -17,12 +17,16 @@ ROOT = str(Path(__file__).parents[2])
 COLUMNS = ["trial", "status", "score", "best_epoch", "rate", "units", "history"]
 
 
+def frame_of(place):
+    return trials_frame(place / "p", histories=True)
+
+
 def python(*words, **environment):
     return subprocess.run(
         [sys.executable, *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
         env=with_package(environment),
     )
@@ -59,7 +63,7 @@ def test_search_ended_by_sigkill_goes_on_as_if_it_had_not_been(kind, ends, tmp_p
         assert python(SCRIPT, kind, cut, 4, end).returncode == -signal.SIGKILL
     ended = python(SCRIPT, kind, cut, 4)
     assert ended.returncode == 0, ended.stderr
-    one, two = (trials_frame(place / "p")[COLUMNS] for place in (whole, cut))
+    one, two = (frame_of(place)[COLUMNS] for place in (whole, cut))
     assert one.to_dict() == two.to_dict()
 
 
@@ -69,7 +73,7 @@ def test_search_killed_twenty_times_is_the_one_never_killed(kind, tmp_path):
     ended = python("-m", "tests.search.forked", kind, tmp_path, 20)
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout.split()[1]) >= 10  # the others came too late
-    one, two = (trials_frame(tmp_path / name / "p") for name in ("whole", "cut"))
+    one, two = (frame_of(tmp_path / name) for name in ("whole", "cut"))
     assert one[COLUMNS].to_dict() == two[COLUMNS].to_dict()
     assert len(one)
 
@@ -80,12 +84,12 @@ def test_trial_of_a_worker_ended_by_sigkill_is_run_by_another(tmp_path):
     assert ended.returncode == 0, ended.stderr
     died = (tmp_path / "died").read_text()
     assert f"{died} was ended by SIGKILL" in ended.stdout
-    frame = trials_frame(tmp_path / "p")
+    frame = frame_of(tmp_path)
     assert frame.status.tolist() == ["COMPLETED"] * 6
     # And it is the search that one process alone would have made.
     alone = tmp_path / "alone"
     python(SCRIPT, "random", alone, 6)
-    assert frame[COLUMNS].to_dict() == trials_frame(alone / "p")[COLUMNS].to_dict()
+    assert frame[COLUMNS].to_dict() == frame_of(alone)[COLUMNS].to_dict()
 
 
 @pytest.mark.slow

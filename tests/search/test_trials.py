@@ -20,19 +20,20 @@ def test_table_is_the_same_running_finished_reloaded_and_from_files(
     tuner, tmp_path, data
 ):
     columns = [
-        *("trial", "status", "score", "best_epoch", "rate", "units"),
-        *("accuracy", "loss", "val_accuracy", "val_loss"),
-        *("seconds", "failure", "history", "executions"),
+        *("trial", "status", "score", "rate", "units", "best_epoch"),
+        *("accuracy", "loss", "val_accuracy", "val_loss", "seconds", "failure"),
     ]
-    frame = search.trials_frame(tuner)
+    assert search.trials_frame(tuner).columns.tolist() == columns
+    columns += ["history", "executions"]
+    frame = search.trials_frame(tuner, histories=True)
     assert frame.columns.tolist() == columns
     assert (frame.seconds > 0).all()
     for other in (make("random", tmp_path, max_trials=2), tmp_path / "p"):
-        assert search.trials_frame(other).to_dict() == frame.to_dict()
+        assert search.trials_frame(other, histories=True).to_dict() == frame.to_dict()
 
 
 def test_history_holds_every_epoch_and_the_score_is_its_best(tuner):
-    frame = search.trials_frame(tuner)
+    frame = search.trials_frame(tuner, histories=True)
     for _, row in frame.iterrows():
         losses = row.history["val_loss"]
         assert len(losses) == 3
@@ -51,7 +52,7 @@ def test_running_trial_shows_what_it_has(tmp_path, data):
 
     class Looking(search.RandomSearch):
         def on_epoch_end(self, trial, model, epoch, logs=None):
-            seen.append(search.trials_frame(self).iloc[-1])
+            seen.append(search.trials_frame(self, histories=True).iloc[-1])
 
     tuner = Looking(build, "val_loss", 1, seed=0, directory=tmp_path, project_name="p")
     run(tuner, data, epochs=2)
@@ -66,7 +67,7 @@ def test_tuner_of_keras_tuner_gives_what_it_has(tmp_path):
 
     tuner = Parabola(max_trials=3, directory=tmp_path, project_name="p")
     tuner.search(verbose=0)
-    frame = search.trials_frame(tuner)
+    frame = search.trials_frame(tuner, histories=True)
     np.testing.assert_allclose(frame.score, frame.x**2)
     assert frame.history.tolist() == [{}] * 3
     assert search.trials_frame(tmp_path / "p").score.equals(frame.score)
@@ -91,3 +92,20 @@ def test_empty_search_gives_an_empty_table(tmp_path):
 def test_directory_without_a_project_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="the directory of a project"):
         search.trials_frame(tmp_path)
+
+
+def test_printed_table_begins_with_what_one_looks_for(tuner):
+    frame = search.trials_frame(tuner)
+    text = str(frame)
+    head = text.splitlines()[0].split()
+    assert head[:5] == ["trial", "status", "score", "rate", "units"]
+    assert all(name in text for name in frame.columns)  # none is left out
+    assert "{" not in text
+    # What is taken of it is a table like it.
+    assert "failure" in str(frame.sort_values("score").head(1))
+    assert type(frame.score).__name__ == "Series"
+
+
+def test_histories_must_be_a_flag(tuner):
+    with pytest.raises(ValueError, match="`histories` must be True or False"):
+        search.trials_frame(tuner, histories="yes")

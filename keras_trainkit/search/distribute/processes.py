@@ -60,7 +60,7 @@ def run_here(tuner: Searcher, place: Place | None, run_trials: RunTrials) -> str
         tuner.save()
         return serve(tuner.oracle, place, show)
     finally:
-        progress.close()
+        progress.close(tuner.oracle)
 
 
 def _work(tuner: Searcher, place: Place, run_trials: RunTrials) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_trainkit.search.engine.averaging import Averaging, applied
 from keras_trainkit.search.engine.outcome import check_finite
 from keras_trainkit.search.engine.trainer import Trainer
 from keras_trainkit.search.engine.trial_record import TrialRecord
@@ -19,7 +20,8 @@ class EpochWatch(keras.callbacks.Callback):
         execution: Which training of the trial this is, from 0.
         record: The `TrialRecord`, or `None`.
         best_path: Where the weights of the best epoch go.
-        last_path: Where the last weights go, `None` to keep none.
+        averaging: The callback whose average is scored, if one is: then its weights
+            are the ones saved.
     """
 
     def __init__(
@@ -29,7 +31,7 @@ class EpochWatch(keras.callbacks.Callback):
         execution: int,
         record: TrialRecord | None,
         best_path: str,
-        last_path: str | None = None,
+        averaging: Averaging | None = None,
     ) -> None:
         super().__init__()
         self._tuner = tuner
@@ -37,7 +39,7 @@ class EpochWatch(keras.callbacks.Callback):
         self._execution = execution
         self._record = record
         self._best_path = best_path
-        self._last_path = last_path
+        self._averaging = averaging
         self._objective = tuner.oracle.objective
         self._best = math.inf if self._objective.direction == "min" else -math.inf
 
@@ -65,17 +67,32 @@ class EpochWatch(keras.callbacks.Callback):
         if not math.isfinite(numbers.get("loss", 0.0)):
             check_finite(numbers, self._objective, epoch)
 
-    def on_train_end(self, logs: Any = None) -> None:
-        """Saves the last weights for a training that goes on later."""
-        if self._last_path is not None:
-            self._save(self._last_path)
-
     def _last_step(self, epoch: int) -> int:
         iterations = getattr(self.model.optimizer, "iterations", None)
         return epoch if iterations is None else int(iterations.numpy()) - 1
 
     def _save(self, path: str) -> None:
-        self.model.save_weights(path)
+        with applied(self._averaging):
+            self.model.save_weights(path)
+
+
+class LastWeights(keras.callbacks.Callback):
+    """Saves the weights at the end, for a training that goes on later.
+
+    To be called before callbacks that leave other weights behind than the last, such
+    as the best or averaged ones.
+
+    Args:
+        path: Where the weights go.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Saves the weights."""
+        self.model.save_weights(self._path)
 
 
 class BatchHooks(keras.callbacks.Callback):

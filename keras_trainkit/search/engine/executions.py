@@ -1,10 +1,12 @@
 """The trainings of one trial: each with its seed, the median one stands for all."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
+from keras_trainkit.search.engine.averaging import averaging_of
 from keras_trainkit.search.engine.boards import place_boards
-from keras_trainkit.search.engine.epoch_watch import BatchHooks, EpochWatch
+from keras_trainkit.search.engine.epoch_watch import BatchHooks, EpochWatch, LastWeights
 from keras_trainkit.search.engine.keras_tuner import keras_tuner
 from keras_trainkit.search.engine.outcome import Outcome, choose_execution, read_outcome
 from keras_trainkit.search.engine.trainer import Trainer
@@ -32,12 +34,15 @@ def run_executions(
     for execution in range(tuner.executions_per_trial):
         copies = tuner.copies_of(callbacks)
         place_boards(copies, trial, execution)
-        paths = weights.of_execution(execution)
-        copies.append(EpochWatch(tuner, trial, execution, tuner.record, *paths))
+        best, *last = weights.of_execution(execution)
+        averaging = averaging_of(copies, tuner.oracle.objective)
+        watch = EpochWatch(tuner, trial, execution, tuner.record, best, averaging)
+        copies = [*map(LastWeights, last), *copies, watch]
         if _has_batch_hooks(tuner):
             copies.append(BatchHooks(tuner, trial))
         tuner.next_seed = training_seed(tuner.oracle.seed, trial.trial_id, execution)
         results = tuner.build_and_fit(trial, *fit_args, callbacks=copies, **fit_kwargs)
+        _check_not_stopped(copies)
         outcomes.append(read_outcome(results, tuner.oracle.objective))
     chosen = choose_execution(outcomes, tuner.oracle.objective)
     weights.keep(chosen)
@@ -48,6 +53,20 @@ def training_seed(seed: int, trial_id: str, execution: int) -> int:
     """The seed of one training, the same each time it runs, in [0, 2**31)."""
     text = f"{seed}/{trial_id}/{execution}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
+
+
+def _check_not_stopped(callbacks: Sequence[Any]) -> None:
+    """Fails the trial if a callback gave its training up.
+
+    Such a callback leaves the reason, in words, in an attribute `stopped_because`
+    that is `None` otherwise.
+    """
+    for callback in callbacks:
+        reason = getattr(callback, "stopped_because", None)
+        if isinstance(reason, str) and reason:
+            raise keras_tuner.errors.FailedTrialError(
+                f"{type(callback).__name__} stopped the training: {reason}"
+            )
 
 
 def _has_batch_hooks(tuner: Trainer) -> bool:

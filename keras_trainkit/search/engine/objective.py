@@ -119,6 +119,7 @@ def _reports_plainly(model: Any) -> bool:
 def _unknown(name: str, measured: Iterable[str]) -> str:
     names = ", ".join([*measured, *(f"val_{bare}" for bare in measured)])
     return (
-        f"`objective` must be one of what the model reports: {names}. "
+        f"`objective` must be one of what the model reports: {names}. A value that a "
+        f'callback adds must come with its direction: objective=("{name}", "min"). '
         f"{received('objective', name)}"
     )

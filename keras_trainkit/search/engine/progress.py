@@ -62,11 +62,15 @@ class Progress:
         elif ended:
             self._line(self._words(oracle, done, running))
 
-    def close(self) -> None:
-        """Ends the line of the bar."""
-        if self._show and self._on_terminal and self._shown is not None:
+    def close(self, oracle: Any) -> None:
+        """Ends the line of the bar and tells of the best trial."""
+        if not self._show or self._shown is None:
+            return
+        if self._on_terminal:
             self._stream.write("\n")
-            self._stream.flush()
+        for trial in oracle.get_best_trials(1):
+            self._stream.write(f"{_told_best(trial, oracle.objective.name)}\n")
+        self._stream.flush()
 
     def _words(self, oracle: Any, done: int, running: int) -> str:
         total = f"/{self._total}" if self._total else ""
@@ -122,6 +126,25 @@ class Progress:
         width = shutil.get_terminal_size().columns - 1
         self._stream.write(f"\r{text[:width]:<{width}}")
         self._stream.flush()
+
+
+def _told_best(trial: Any, objective: str) -> str:
+    lines = [f"Best trial {trial.trial_id}: {objective} {trial.score:.5g}"]
+    values = own_values(trial)
+    width = max(map(len, values), default=0)
+    for name, value in values.items():
+        told = f"{value:.4g}" if isinstance(value, float) else str(value)
+        lines.append(f"  {name:<{width}}  {told}")
+    return "\n".join(lines)
+
+
+def own_values(trial: Any) -> dict[str, Any]:
+    """The hyperparameters of a trial without what a tuner adds to them."""
+    return {
+        name: value
+        for name, value in trial.hyperparameters.values.items()
+        if not name.startswith("tuner/")
+    }
 
 
 def last_line(message: str | None) -> str:

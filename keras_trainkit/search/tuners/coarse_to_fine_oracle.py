@@ -13,6 +13,7 @@ from keras_trainkit.search.engine.keras_tuner import (
     hyperparameter_from_config,
 )
 from keras_trainkit.search.engine.oracle import DependableOracle
+from keras_trainkit.search.engine.progress import own_values
 from keras_trainkit.search.ranges.edges import rank
 from keras_trainkit.search.ranges.narrowing import narrow
 from keras_trainkit.search.tuners.stage import Stage
@@ -150,15 +151,6 @@ class CoarseToFineOracle(DependableOracle):
                 probability = min(float(probability), 1 - 1e-12)
                 values.values[hp.name] = hp.prob_to_value(probability)
         return values.values
-
-
-def own_values(trial: Any) -> dict[str, Any]:
-    """The hyperparameters of a trial without what a tuner adds to them."""
-    return {
-        name: value
-        for name, value in trial.hyperparameters.values.items()
-        if not name.startswith("tuner/")
-    }
 
 
 def _key(hp: Any) -> tuple[str, str]:

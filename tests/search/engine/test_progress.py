@@ -35,7 +35,7 @@ def shown(tmp_path, stream, **settings):
         clock.now += 40.0
         progress.update(oracle)
         progress.update(oracle)
-    progress.close()
+    progress.close(oracle)
     return stream.getvalue()
 
 
@@ -43,7 +43,11 @@ def test_log_gets_one_plain_line_a_trial(tmp_path):
     lines = shown(tmp_path, io.StringIO()).splitlines()
     failure = lines.pop(1)
     assert failure == "Trial 000001 failed. Training diverged: loss is nan."
-    assert len(lines) == 3
+    best, rate, units = lines[3:]
+    assert best.startswith("Best trial 00000")
+    assert rate.split()[0] == "rate"
+    assert units.split()[0] == "units"
+    del lines[3:]
     assert lines[0].startswith("1/3 trials, best val_loss ")
     assert lines[0].endswith("(trial 000000), about 1 min 20 s left")
     assert ", 1 failed, about 40 s left" in lines[1]
@@ -53,7 +57,7 @@ def test_log_gets_one_plain_line_a_trial(tmp_path):
 
 def test_terminal_gets_a_bar_that_is_drawn_over(tmp_path):
     text = shown(tmp_path, Terminal())
-    assert text.count("\n") == 2  # the failure, and the end
+    assert text.count("\n") == 5  # the failure, the end, the best trial
     assert "[######--------------] 1/3 trials" in text
     assert "[####################] 3/3 trials" in text
 

@@ -36,7 +36,7 @@ def make(directory, hypermodel=build, stages=STAGES, **settings):
 
 
 def comparable(tuner):
-    frame = trials_frame(tuner)
+    frame = trials_frame(tuner, histories=True)
     return frame.drop(columns="seconds").to_json()
 
 
@@ -44,7 +44,7 @@ def test_search_trains_for_the_epochs_of_each_stage(tmp_path, data, capsys):
     tuner = make(tmp_path)
     assert isinstance(tuner, keras_tuner.Tuner)
     tuner.search(*data, validation_split=0.25)
-    frame = trials_frame(tuner)
+    frame = trials_frame(tuner, histories=True)
     assert frame["status"].tolist() == ["COMPLETED"] * 7
     lengths = [len(history["val_loss"]) for history in frame["history"]]
     assert lengths == [1] * 4 + [2] * 3
@@ -72,7 +72,7 @@ def test_ranges_tell_how_the_search_narrowed(tmp_path, data):
 def test_folds_score_by_the_mean_and_keep_each(tmp_path, data):
     tuner = make(tmp_path, stages=[Stage(2, epochs=1)], folds=3)
     tuner.search(*data, verbose=0)
-    frame = trials_frame(tuner)
+    frame = trials_frame(tuner, histories=True)
     for _, row in frame.iterrows():
         parts = [row[f"val_loss_fold_{index}"] for index in (1, 2, 3)]
         assert len(set(parts)) == 3

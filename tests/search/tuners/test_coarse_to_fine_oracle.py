@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_trainkit.search import dropout, edge_warnings, log_uniform
-from keras_trainkit.search.tuners.coarse_to_fine_oracle import own_values
+from keras_trainkit.search.engine.progress import own_values
 from keras_trainkit.search.tuners.stage import Stage
 
 from ..staged import STAGES, end, make_oracle, range_of, run, told

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from keras_trainkit import search
+from keras_trainkit.callbacks import WeightAveraging
 
 from ..conftest import TUNERS, build, make, run
 
+SLOW = pytest.mark.slow
 COLUMNS = ["trial", "status", "score", "best_epoch", "rate", "units", "history"]
 
 
@@ -271,3 +273,65 @@ def test_tuner_of_ones_own_takes_an_oracle_with_its_arguments(tmp_path, data):
 def test_what_makes_no_oracle_is_refused(oracle, tmp_path):
     with pytest.raises(ValueError, match="`oracle` must be a subclass"):
         search.DependableTuner(oracle, build, "val_loss", directory=tmp_path)
+
+
+def normalized(hp):
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Dense(3),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dense(1, "sigmoid"),
+        ]
+    )
+    rate = hp.Float("rate", 0.05, 0.5)
+    model.compile(keras.optimizers.SGD(rate), "binary_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("kind", ["random", pytest.param("hyperband", marks=SLOW)])
+def test_model_of_an_averaged_score_has_the_averaged_weights(kind, tmp_path, data):
+    averaging = WeightAveraging("exponential", decay=0.5)
+    settings = {"max_trials": 1} if kind == "random" else {}
+    objective = ("val_averaged_loss", "min")
+    tuner = make(kind, tmp_path, normalized, objective, **settings)
+    frame = run(tuner, data, epochs=3, callbacks=[averaging])
+    x, y = data
+    for trial in tuner.oracle.get_best_trials(2):
+        found = tuner.load_model(trial).evaluate(x[36:], y[36:], verbose=0)
+        assert found == pytest.approx(trial.score, rel=1e-4)
+        raw = frame.set_index("trial").val_loss[trial.trial_id]
+        assert abs(found - raw) > 1e-3  # it could not be told apart otherwise
+    if kind == "hyperband":
+        # What goes on later goes on from the weights that were trained.
+        trial = frame.trial[0]
+        model = normalized(tuner.oracle.trials[trial].hyperparameters)
+        tuner._load_weights(model, trial, last=True)
+        found = model.evaluate(x[36:], y[36:], verbose=0)
+        last = frame.history[0]["val_loss"][-1]
+        assert found == pytest.approx(last, rel=1e-4)
+
+
+def test_score_of_an_average_needs_its_direction(tmp_path):
+    with pytest.raises(ValueError, match=r'objective=\("val_averaged_loss", "min"\)'):
+        make("random", tmp_path, objective="val_averaged_loss")
+
+
+class Guard(keras.callbacks.Callback):
+    """Gives up the trainings of nets with three units."""
+
+    stopped_because = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.model.layers[0].units == 3:
+            self.stopped_because = "the loss grows."
+            self.model.stop_training = True
+
+
+def test_trial_that_a_callback_gave_up_counts_as_failed(tmp_path, data):
+    tuner = make("grid", tmp_path)
+    frame = run(tuner, data, epochs=4, callbacks=[Guard()])
+    assert frame.status.tolist() == ["COMPLETED", "FAILED"] * 2
+    assert frame.failure[1] == "Guard stopped the training: the loss grows."
+    # What it had until then is kept.
+    assert [len(history["loss"]) for history in frame.history] == [4, 1, 4, 1]
