@@ -161,7 +161,7 @@ def class_weights(program):
 
 @kind("digits_dense", "small_sine", "wine")
 def long_after_it_has_learnt(program):
-    program.epochs = 3 * program.epochs
+    program.epochs = 2 * program.epochs
     program.net.l2 = 1e-5
 
 

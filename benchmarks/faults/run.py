@@ -11,31 +11,32 @@ import pathlib
 import time
 import warnings
 
+EVERY = 10  # steps between two readings
 KEPT = ("code", "category", "severity", "confidence", "where", "message")
 
 
-def run_all(jobs, folder, processes):
-    """Runs what has not been run, writes `programs.jsonl` and records.
+def run_all(stage, jobs, folder, processes):
+    """Runs what has not been run and writes `<stage>.jsonl`, and records if it trains.
 
     Args:
+        stage: "training" or "preflight".
         jobs: Pairs `(name, seed)`, names as `programs` gives them.
         folder: Where results of earlier calls lie; they are not run again.
         processes: How many run side by side.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    results = folder / "programs.jsonl"
-    done = {(line["name"], line["seed"]) for line in read(folder)}
+    done = {(line["name"], line["seed"]) for line in read(folder, stage)}
     left = [job for job in jobs if job not in done]
     begun = time.time()
     # A fresh process now and then: TensorFlow's graphs pile up.
     with concurrent.futures.ProcessPoolExecutor(
         processes, multiprocessing.get_context("spawn"), max_tasks_per_child=40
     ) as pool:
-        waiting = [pool.submit(run_one, *job, str(folder)) for job in left]
+        waiting = [pool.submit(STAGES[stage], *job, str(folder)) for job in left]
         for count, future in enumerate(concurrent.futures.as_completed(waiting), 1):
             line = future.result()
-            with open(results, "a") as file:
+            with open(folder / f"{stage}.jsonl", "a") as file:
                 file.write(json.dumps(line) + "\n")
             print(
                 f"{count} of {len(left)}, {time.time() - begun:.0f} s: {line['name']}",
@@ -43,9 +44,9 @@ def run_all(jobs, folder, processes):
             )
 
 
-def read(folder):
-    """The results kept in a folder, in their order."""
-    path = pathlib.Path(folder) / "programs.jsonl"
+def read(folder, stage):
+    """The results of a stage kept in a folder, in their order."""
+    path = pathlib.Path(folder) / f"{stage}.jsonl"
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text().splitlines()]
@@ -68,53 +69,66 @@ def record_path(folder, name, seed):
     return os.path.join(folder, f"{name.replace('/', '__')}__{seed}.sqlite")
 
 
-def run_one(name, seed, folder):
-    """Runs preflight, training and diagnosis of one program."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def train(name, seed, folder):
+    """Trains one program and keeps its record; nothing is judged here."""
     import keras
 
     import keras_trainkit as tk
 
-    kind, family, shape, make = programs()[name]
+    line, program, model = _begun(name, seed)
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        monitor = tk.callbacks.TrainingMonitor(every=EVERY)
+        begun = time.process_time()
+        with contextlib.redirect_stdout(io.StringIO()):
+            history = model.fit(**program.arguments(), callbacks=[monitor]).history
+        line["seconds"] = time.process_time() - begun
+    line["keras_warnings"] = [
+        str(one.message)[:200] for one in raised if "keras" in str(one.filename)
+    ]
+    line |= learnt(program, history)
+    keep(monitor.record, record_path(folder, name, seed))
     keras.utils.clear_session()
+    return line
+
+
+def check(name, seed, folder):
+    """Runs preflight on one program."""
+    import keras
+
+    import keras_trainkit as tk
+
+    line, program, model = _begun(name, seed)
+    begun = time.process_time()
+    report = tk.preflight(
+        model, program.x, program.y, validation_data=program.validation, seconds=5
+    )
+    line["seconds"] = time.process_time() - begun
+    line["findings"] = [as_line(finding) for finding in report.findings]
+    line["not_judged"] = {
+        verdict.name: verdict.why
+        for verdict in report.verdicts
+        if verdict.status == "not judged"
+    }
+    keras.utils.clear_session()
+    return line
+
+
+STAGES = {"training": train, "preflight": check}
+
+
+def _begun(name, seed):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    kind, family, shape, make = programs()[name]
     keras.utils.set_random_seed(seed)
     line = {"name": name, "seed": seed, "kind": kind, "family": family, "shape": shape}
-    line |= {"error": "", "preflight": [], "diagnosis": [], "keras_warnings": 0}
     program = make(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = program.compiled()
-        begun = time.process_time()
-        report = tk.preflight(
-            model,
-            program.x,
-            program.y,
-            validation_data=program.validation,
-            seconds=5,
-        )
-        line["preflight_seconds"] = time.process_time() - begun
-        line["preflight"] = [as_line(finding) for finding in report.findings]
-        line["not_judged"] = {
-            verdict.name: verdict.why
-            for verdict in report.verdicts
-            if verdict.status == "not judged"
-        }
-    with warnings.catch_warnings(record=True) as raised:
-        warnings.simplefilter("always")
-        monitor = tk.callbacks.TrainingMonitor()
-        begun = time.process_time()
-        with contextlib.redirect_stdout(io.StringIO()):
-            history = model.fit(**program.arguments(), callbacks=[monitor]).history
-        line["fit_seconds"] = time.process_time() - begun
-    line["keras_warnings"] = len(
-        [one for one in raised if "keras" in str(one.filename) + str(one.message)]
-    )
-    line |= learnt(program, history)
-    keep(monitor.record, record_path(folder, name, seed))
-    begun = time.process_time()
-    line["diagnosis"] = [as_line(finding) for finding in tk.diagnose(monitor.record)]
-    line["diagnose_seconds"] = time.process_time() - begun
-    return line
+    return line, program, model
 
 
 def as_line(finding):

@@ -99,7 +99,7 @@ def four_rows(seed):
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "f4")
     y = np.array([[0], [1], [1], [0]], "f4")
     net = Net(shape=(2,), widths=(8,), end="sigmoid", activation="tanh")
-    return Program(x, y, None, net, YES, rate=5e-2, batch=4, epochs=200)
+    return Program(x, y, None, net, YES, rate=5e-2, batch=4, epochs=120)
 
 
 @shape

@@ -1,18 +1,18 @@
 """Rules over a record: what it says about the run, on what evidence."""
 
-from keras_trainkit.diagnosis.dead_units import describe_dead_units
+from keras_trainkit.diagnosis.course import Course
 from keras_trainkit.diagnosis.diagnose import diagnose
+from keras_trainkit.diagnosis.diagnosis import Diagnosis
 from keras_trainkit.diagnosis.loss_curve import LossCurve, describe_loss_curve
-from keras_trainkit.diagnosis.nonfinite import describe_nonfinite
-from keras_trainkit.diagnosis.overfitting import describe_overfitting
-from keras_trainkit.diagnosis.update_ratio import describe_update_ratios
+from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rules import RULES
 
 __all__ = [
+    "RULES",
+    "Course",
+    "Diagnosis",
     "LossCurve",
-    "describe_dead_units",
+    "Rule",
     "describe_loss_curve",
-    "describe_nonfinite",
-    "describe_overfitting",
-    "describe_update_ratios",
     "diagnose",
 ]

@@ -1,11 +1,10 @@
-"""What the shape of the loss curve says about the learning rate."""
+"""The shape of the loss curve, which says much about the learning rate."""
 
 import dataclasses
 from typing import Literal
 
 import numpy as np
 
-from keras_trainkit.finding import Finding
 from keras_trainkit.record.training_record import TrainingRecord
 
 Shape = Literal["unknown", "diverging", "high", "low", "good", "flat"]
@@ -14,8 +13,7 @@ Shape = Literal["unknown", "diverging", "high", "low", "good", "flat"]
 _FEWEST_STEPS = 20
 # Ends of the curve that are compared, as shares of its length.
 _SHARE = 0.1
-# Untrained, all batches are about equally wrong; once most examples are learnt, the
-# few that are not make batches differ this much.
+# At a rate that is too high, batches differ this much.
 _LARGE_WIGGLE = 0.2
 # At a rate that is too high, many late batches are worse than untrained ones were. A
 # few can be by chance, e.g. those at the end of an epoch that hold few examples.
@@ -45,76 +43,6 @@ class LossCurve:
     end: float
     wiggle: float
     late_share: float
-
-    def finding(self) -> Finding | None:
-        """What is wrong and what to change, `None` if nothing is."""
-        evidence = {
-            "steps": self.steps,
-            "start": round(self.start, 6),
-            "end": round(self.end, 6),
-            "wiggle": round(self.wiggle, 4),
-            "late_share": round(self.late_share, 3),
-        }
-        if self.shape == "diverging":
-            return Finding(
-                "The loss diverges.",
-                where="loss",
-                code="diverging",
-                category="learning rate",
-                severity="error",
-                confidence=0.9,
-                evidence=evidence,
-                advice="Divide the learning rate by 10, or clip gradients "
-                "(`global_clipnorm=1.0`).",
-            )
-        if self.shape == "high":
-            return Finding(
-                "The loss fell early and then swings around a plateau, as it does "
-                "when the learning rate is too high.",
-                where="loss",
-                code="rate_too_high",
-                category="learning rate",
-                confidence=0.6,
-                evidence=evidence,
-                advice="Divide the learning rate by 3, or let it decay.",
-            )
-        if self.shape == "flat" and self.wiggle > _LARGE_WIGGLE:
-            return Finding(
-                "The loss has not changed beyond its noise. Its batches differ as "
-                "they do where most examples are learnt already.",
-                where="loss",
-                code="low_loss_flat",
-                category="learning rate",
-                severity="info",
-                confidence=0.4,
-                evidence=evidence,
-                advice="Nothing, if the model was trained before.",
-            )
-        if self.shape == "flat":
-            return Finding(
-                "The loss has not changed beyond its noise.",
-                where="loss",
-                code="no_progress",
-                category="underfitting",
-                confidence=0.6,
-                evidence=evidence,
-                advice="Look at the update ratios: near 0, units have died or no "
-                "gradient arrives; below 1e-4, the learning rate is too low; near "
-                "1e-3, check that the labels belong to the inputs.",
-            )
-        if self.shape == "low":
-            return Finding(
-                "The loss is still falling steadily: the learning rate may be low, "
-                "or the run too short.",
-                where="loss",
-                code="still_falling",
-                category="schedule",
-                severity="info",
-                confidence=0.5,
-                evidence=evidence,
-                advice="Train longer, or multiply the learning rate by 3.",
-            )
-        return None
 
 
 def describe_loss_curve(record: TrainingRecord) -> LossCurve:

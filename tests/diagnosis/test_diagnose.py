@@ -1,9 +1,14 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
+import keras_trainkit as tk
 from keras_trainkit import diagnosis
-from keras_trainkit.record.series import Series
-from keras_trainkit.record.training_record import TrainingRecord
+from keras_trainkit.diagnosis.diagnose import fold
+from keras_trainkit.finding import Finding
+from keras_trainkit.record import Series, TrainingRecord
+from tests.diagnosis.planted import HEALTHY, PLANTED, run, stuck
 
 
 def with_losses(losses):
@@ -33,15 +38,12 @@ def test_loss_curve_is_told_by_its_shape(kind):
     for seed in range(5):
         found = diagnosis.describe_loss_curve(with_losses(curve(kind, seed)))
         assert found.shape == kind, seed
-        assert (found.finding() is None) == (kind == "good")
 
 
 def test_noise_around_a_low_loss_is_no_alarm():
     for seed in range(20):
         losses = 0.02 * np.random.default_rng(seed).exponential(size=300)
-        found = diagnosis.describe_loss_curve(with_losses(losses))
-        assert found.shape == "flat", seed
-        assert found.finding().severity == "info"
+        assert not tk.diagnose(with_losses(losses)).alarms, seed
 
 
 def test_small_last_batches_are_no_swings():
@@ -56,7 +58,6 @@ def test_small_last_batches_are_no_swings():
 def test_loss_curve_of_a_few_steps_is_not_judged():
     found = diagnosis.describe_loss_curve(with_losses([2.0, 1.0, 0.5]))
     assert found.shape == "unknown"
-    assert found.finding() is None
 
 
 def test_loss_that_ends_not_finite_diverges():
@@ -65,80 +66,120 @@ def test_loss_that_ends_not_finite_diverges():
     )
 
 
-def with_ratios(values, variable="kernel"):
-    record = TrainingRecord()
-    steps = np.arange(len(values))
-    columns = [Series("update_ratio", layer, variable) for layer in ("one", "two")]
-    record.append(columns, steps, steps * 0, np.stack([values, values], axis=1))
-    return record
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_runs_raise_no_alarm(name):
+    found = tk.diagnose(HEALTHY[name]())
+    assert not found.alarms
+    assert "No fault shows" in found.answer
 
 
-def test_long_first_updates_are_found_and_healthy_ones_are_not():
-    healthy = np.geomspace(2e-2, 1e-3, 60)
-    assert diagnosis.describe_update_ratios(with_ratios(healthy)) is None
-    found = diagnosis.describe_update_ratios(with_ratios(100 * healthy))
-    assert found.severity == "error"
-    once = np.concatenate([[2.0], np.zeros(59)])  # it killed every unit at once
-    assert diagnosis.describe_update_ratios(with_ratios(once)) is not None
-    bias = with_ratios(np.full(60, np.inf), variable="bias")
-    assert diagnosis.describe_update_ratios(bias) is None
+@pytest.mark.parametrize("code", PLANTED)
+def test_planted_fault_is_on_top_or_explained(code):
+    found = tk.diagnose(PLANTED[code]())
+    folded = {one.code for top in found for one in (top, *top.symptoms)}
+    assert code in folded
+    assert found[0].severity in ("warning", "error")
 
 
-def test_long_first_updates_of_a_run_that_learns_are_no_alarm():
-    record = with_ratios(np.full(60, 0.3))
-    learnt = np.geomspace(30_000.0, 300.0, 60)
-    blown_up = np.concatenate([[2.3], np.geomspace(5_000.0, 2.2, 59)])
-    for losses, severity in ((learnt, "info"), (blown_up, "error")):
-        both = TrainingRecord()
-        for series in record.select("update_ratio"):
-            steps, epochs, values = record.values(*series)
-            both.append([series], steps, epochs, values[:, None])
-        both.append([Series("loss")], steps, epochs, losses[:, None])
-        assert diagnosis.describe_update_ratios(both).severity == severity
+@pytest.mark.parametrize(
+    ("record", "cause"),
+    [
+        (stuck(losses=np.full(300, np.nan), dead=1.0), "nonfinite"),
+        (stuck(ratio=0.4, dead=1.0), "far_too_long_updates"),
+        (stuck(input_spread=900.0, ratio=0.4, dead=1.0), "unscaled_inputs"),
+        (stuck(gradient=[1e-9, 1e-6, 1e-3, 1], ratio=1e-6), "vanishing_gradient"),
+        (run(np.linspace(2.3, 2.2, 300), ratio=1e-6), "rate_too_low"),
+    ],
+    ids=["nonfinite", "long", "inputs", "vanishing", "low"],
+)
+def test_one_cause_folds_its_symptoms(record, cause):
+    found = tk.diagnose(record)
+    assert found.codes == (cause,)
+    assert found[0].symptoms or cause in ("nonfinite", "rate_too_low")
 
 
-def test_dead_layers_are_found_and_sparse_ones_are_not():
-    record = TrainingRecord()
-    for layer, values in {"sparse": [0.1, 0.3], "dead": [0.2, 0.95]}.items():
-        for epoch, value in enumerate(values):
-            record.add("dead_fraction", value, step=epoch, epoch=epoch, layer=layer)
-    found = diagnosis.describe_dead_units(record)
-    assert found.where == "dead"
-    assert found.evidence == {"dead": 0.95, "since_epoch": 1, "threshold": 0.5}
-
-
-def with_gap(validation, training):
-    record = TrainingRecord()
-    for epoch, (val, train) in enumerate(zip(validation, training, strict=True)):
-        place = {"step": epoch, "epoch": epoch}
-        record.add("val_loss", val, **place)
-        record.add("train_loss_eval", train, **place)
-        for name in ("overfitting_gap_smoothed", "overfitting_gap_trend"):
-            value = val - train if name.endswith("smoothed") else 0.05
-            record.add(name, value, metric="loss", **place)
-    return record
-
-
-def test_overfitting_is_found_only_where_validation_gets_worse():
-    training = np.geomspace(1.0, 0.1, 10)
-    rising = np.concatenate([np.linspace(1.0, 0.6, 5), np.linspace(0.7, 1.2, 5)])
-    found = diagnosis.describe_overfitting(with_gap(rising, training))
-    assert found.evidence["best_epoch"] == 4
-    falling = np.geomspace(1.0, 0.4, 10)
-    assert diagnosis.describe_overfitting(with_gap(falling, training)) is None
-
-
-def test_findings_are_ranked_worst_first():
-    record = with_losses(curve("flat", 0))
-    for layer in ("one", "two"):
-        for step, value in enumerate([3.0, 0.0]):
-            record.add(
-                "update_ratio",
-                value,
-                step=step,
-                epoch=0,
-                layer=layer,
-                variable="kernel",
+def test_fold_names_each_finding_once():
+    random = np.random.default_rng(0)
+    codes = [f"code_{number}" for number in range(8)]
+    for _ in range(200):
+        chosen = random.permutation(codes)[: random.integers(1, 9)]
+        findings = [
+            Finding(
+                "Odd.",
+                severity=str(random.choice(["info", "warning", "error"])),
+                confidence=float(random.random()),
+                code=str(code),
+                category="data",
             )
-    severities = [finding.severity for finding in diagnosis.diagnose(record)]
-    assert severities == ["error", "warning"]
+            for code in chosen
+        ]
+        explains = {
+            code: tuple(map(str, random.permutation(codes)[: random.integers(4)]))
+            for code in codes
+        }
+        folded = fold(findings, explains)
+        everything = [one.code for top in folded for one in (top, *top.symptoms)]
+        assert sorted(everything) == sorted(chosen)
+
+
+@dataclasses.dataclass(frozen=True)
+class Own(diagnosis.Rule):
+    code = "large_loss"
+    category = "underfitting"
+    needs = ("loss",)
+    most: float = 1.0
+
+    def judge(self, course):
+        if course.end <= self.most:
+            return self.passes("small")
+        return self.finds("Large.", evidence={"loss": course.end})
+
+
+def test_users_add_rules_change_thresholds_and_silence():
+    record = stuck(dead=0.7)
+    assert (
+        "large_loss" in tk.diagnose(record, [Own()], silence=["learns_nothing"]).codes
+    )
+    assert "large_loss" not in tk.diagnose(record, [Own(most=99.0)]).codes
+    assert tk.diagnose(record).codes == ("learns_nothing",)
+    dead = next(rule for rule in diagnosis.RULES if rule.code == "dead_units")
+    strict = dataclasses.replace(dead, most=0.6)
+    assert tk.diagnose(record, [strict]).codes == ("dead_units",)
+    found = tk.diagnose(record, silence=["learns_nothing", "underfitting"])
+    assert not found.alarms
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"run": 3}, "`run` must be"),
+        ({"rules": ["dead_units"]}, "`rules` must hold `Rule` objects"),
+        ({"silence": ["dead units"]}, "`silence` must hold codes of rules"),
+    ],
+)
+def test_diagnose_refuses(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        tk.diagnose(**{"run": TrainingRecord()} | arguments)
+
+
+def test_a_path_and_a_monitor_are_read_too(tmp_path):
+    path = tmp_path / "record.sqlite"
+    record = TrainingRecord(path)
+    losses = curve("diverging", 0)
+    steps = np.arange(300)
+    record.append([Series("loss")], steps, steps, losses[:, None])
+    record.close()
+    assert tk.diagnose(path).codes == ("diverging",)
+    monitor = tk.callbacks.LossMonitor()
+    with pytest.raises(RuntimeError, match="exists once `fit` has begun"):
+        tk.diagnose(monitor)
+
+
+def test_answers_say_what_to_do_now():
+    assert "Not enough evidence" in tk.diagnose(with_losses([2.0, 1.9])).answer
+    going = run(metadata={"status": "running"})
+    assert tk.diagnose(going).answer.startswith("Healthy so far, keep training")
+    sick = tk.diagnose(PLANTED["diverging"]())
+    assert sick.answer.startswith("The loss diverges.")
+    assert "learning rate" in str(sick)
+    assert "<li>" in sick._repr_html_()

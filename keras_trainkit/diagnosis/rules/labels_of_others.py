@@ -1,0 +1,58 @@
+"""Is what training learns of no use for other examples?"""
+
+import dataclasses
+
+from keras_trainkit.diagnosis.course import Course
+from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.finding import Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelsOfOthers(Rule):
+    """Finds a run that learns its examples by heart and nothing that generalises.
+
+    With labels that belong to other examples, the validation loss never comes below
+    that of the best constant answer, from the first epoch on.
+
+    Args:
+        learnt: Share of the best constant answer's loss, below which the training
+            examples are being learnt.
+        validation: Share of it above which validation stays.
+        epochs: Fewest epochs.
+        examples: Fewest training examples; fewer can be learnt by heart anyway.
+    """
+
+    code = "labels_of_others"
+    category = "labels"
+    needs = ("val_loss", "trivial_loss")
+    explains = ("overfitting", "underfitting", "learns_nothing")
+
+    learnt: float = 0.9
+    validation: float = 0.97
+    epochs: int = 3
+    examples: int = 200
+
+    def judge(self, course: Course) -> Verdict:
+        if not course.has_floor or len(course.validation) < self.epochs:
+            return self.skips(f"fewer than {self.epochs} epochs with validation")
+        if course.task.get("examples", 0) < self.examples:
+            return self.skips(f"fewer than {self.examples} examples")
+        best = float(course.validation.min()) / course.trivial
+        left = course.share_left
+        first = float(course.validation[0]) / course.trivial
+        if not (left < self.learnt and best > self.validation and first < 2.0):
+            return self.passes(f"validation came to {best:.2g} of a constant's loss")
+        return self.finds(
+            "The training examples are being learnt, but validation was never better "
+            "than a constant answer: what is learnt holds for no other example.",
+            where="targets",
+            severity="error",
+            confidence=0.8,
+            evidence={
+                "training_share_left": left,
+                "best_validation_share": best,
+                "limit": self.validation,
+            },
+            advice="Check that labels belong to their inputs: look at ten pairs, and "
+            "shuffle both by one permutation.",
+        )

@@ -1,0 +1,76 @@
+"""Does a loss of probabilities get probabilities, and targets that are ones?"""
+
+import dataclasses
+
+from keras_trainkit.diagnosis.course import Course
+from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.finding import Verdict
+
+_ENTROPIES = (
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputNotProbabilities(Rule):
+    """Finds a cross-entropy over numbers that are no probabilities.
+
+    Args:
+        margin: How far beyond 0 and 1 rounding may bring them.
+    """
+
+    code = "output_not_probabilities"
+    category = "loss or output"
+    needs = ("prediction_low", "prediction_high", "target_low", "target_high")
+    explains = (
+        "dead_units",
+        "diverging",
+        "far_too_long_updates",
+        "learns_nothing",
+        "loss_contradicts_predictions",
+        "rate_too_high",
+        "stopped_too_early",
+        "unbounded_loss",
+        "underfitting",
+        "unreached_weights",
+        "wild_start",
+    )
+
+    margin: float = 1e-3
+
+    def judge(self, course: Course) -> Verdict:
+        name = course.task.get("loss")
+        if name not in _ENTROPIES:
+            return self.skips("the loss is no cross-entropy")
+        low, high = course.last("target_low"), course.last("target_high")
+        whole = name == "sparse_categorical_crossentropy"
+        if not whole and (low < -self.margin or high > 1 + self.margin):
+            return self.finds(
+                f"Targets from {low:.3g} to {high:.3g} meet {name}, which expects 0 "
+                "to 1.",
+                where="targets",
+                severity="error",
+                confidence=0.95,
+                evidence={"target_low": low, "target_high": high},
+                first_step=0,
+                advice="Use 'mse' and a linear output for values, or map classes to 0 "
+                "and 1.",
+            )
+        if course.task.get("from_logits"):
+            return self.passes("the loss expects logits")
+        low = float(course.values("prediction_low").min())
+        high = float(course.values("prediction_high").max())
+        if low >= -self.margin and high <= 1 + self.margin:
+            return self.passes("predictions are within 0 and 1")
+        return self.finds(
+            f"Predictions from {low:.3g} to {high:.3g} meet {name}, which expects "
+            "probabilities.",
+            where="output",
+            severity="error",
+            confidence=0.95,
+            evidence={"prediction_low": low, "prediction_high": high},
+            first_step=0,
+            advice="Pass from_logits=True to the loss, or end in softmax or sigmoid.",
+        )

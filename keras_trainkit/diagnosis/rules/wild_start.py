@@ -1,0 +1,68 @@
+"""Did the untrained model lose far more than a clueless guess?"""
+
+import dataclasses
+
+from keras_trainkit.diagnosis.course import Course
+from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.finding import Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class WildStart(Rule):
+    """Finds initial weights, or inputs, that are far too large.
+
+    Args:
+        times: Loss of the first steps over that of the best constant answer, or of
+            answering zero, from which it is too large.
+        left: Share of the best constant answer's loss, above which much is left.
+    """
+
+    code = "wild_start"
+    category = "initialisation"
+    needs = ("loss", "trivial_loss")
+    explains = (
+        "dead_units",
+        "learns_nothing",
+        "rate_too_high",
+        "rate_too_low",
+        "saturated_units",
+        "stopped_too_early",
+        "underfitting",
+        "vanishing_gradient",
+    )
+
+    times: float = 4.0
+    left: float = 0.5
+
+    def judge(self, course: Course) -> Verdict:
+        if not course.has_floor:
+            return self.skips("no loss to compare with")
+        guess = max(course.trivial, self._of_zero(course))
+        ratio = float(course.losses[0]) / guess if course.steps else 0.0
+        if not (ratio > self.times and course.share_left > self.left):
+            return self.passes(f"the first loss is {ratio:.2g} times a clueless guess")
+        return self.finds(
+            f"The untrained model lost {ratio:.3g} times as much as a clueless guess: "
+            "its initial weights or its inputs are too large.",
+            where="loss",
+            severity="error",
+            confidence=0.85,
+            evidence={
+                "first_loss": float(course.losses[0]),
+                "clueless_guess": guess,
+                "limit": self.times,
+                "share_left": course.share_left,
+            },
+            first_step=0,
+            advice="Keep Keras' default initialisers and scale the inputs to about "
+            "-1 ... 1.",
+        )
+
+    def _of_zero(self, course: Course) -> float:
+        """What answering zero loses at most: targets may lie far from zero."""
+        size = max(abs(course.last("target_low")), abs(course.last("target_high")))
+        name = str(course.task.get("loss", ""))
+        return {
+            "mean_squared_error": size**2,
+            "mean_absolute_error": size,
+        }.get(name, 0.0)

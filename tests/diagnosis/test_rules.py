@@ -1,0 +1,81 @@
+"""What every rule promises; newcomers join through the list of rules."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from keras_trainkit.diagnosis import RULES
+from keras_trainkit.diagnosis.course import Course
+from keras_trainkit.diagnosis.rule import ask
+from keras_trainkit.finding import CATEGORIES
+from keras_trainkit.record import TrainingRecord
+from tests.diagnosis.planted import HEALTHY, PLANTED
+
+by_code = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+
+
+@by_code
+def test_rule_fires_on_its_planted_record(rule):
+    verdict = ask(rule, Course(PLANTED[rule.code]()))
+    assert [finding.code for finding in verdict.findings] == [rule.code]
+    finding = verdict.findings[0]
+    assert finding.severity in ("warning", "error")
+    assert finding.evidence
+    assert finding.advice
+    for value in finding.evidence.values():
+        assert not isinstance(value, np.generic)  # of NumPy's: JSON refuses them
+
+
+@by_code
+@pytest.mark.parametrize("name", HEALTHY)
+def test_rule_is_silent_on_healthy_records(rule, name):
+    verdict = ask(rule, Course(HEALTHY[name]()))
+    assert verdict.status in ("pass", "not judged"), verdict
+
+
+@by_code
+def test_rule_does_not_judge_without_its_measures(rule):
+    assert rule.needs
+    verdict = ask(rule, Course(TrainingRecord()))
+    assert verdict.status == "not judged"
+    assert verdict.why.startswith("not measured: ")
+
+
+@by_code
+def test_rule_judges_a_run_of_any_length(rule):
+    """Live pages ask after every epoch, also after a first one of a single step."""
+    whole = PLANTED[rule.code]()
+    for steps in (1, 2, 5, 11, 40):
+        record = TrainingRecord()
+        record.metadata.update(whole.metadata)
+        for series in whole.series:
+            places, epochs, values = whole.values(*series)
+            few = places < max(steps, 1)
+            if series.measure in ("val_loss", "trivial_loss") and not few.any():
+                few = places == places[0]
+            if few.any():
+                record.append([series], places[few], epochs[few], values[few, None])
+        assert ask(rule, Course(record)).name == rule.code
+
+
+@by_code
+def test_rule_says_what_it_is(rule):
+    assert rule.category in CATEGORIES
+    assert type(rule).__doc__
+    known = {other.code for other in RULES}
+    assert set(rule.explains) <= known
+    for field in dataclasses.fields(rule):
+        assert field.name in type(rule).__doc__ or field.name in ("left",)
+
+
+def test_causes_never_go_round_in_a_circle():
+    explains = {rule.code: set(rule.explains) for rule in RULES}
+
+    def reached(code, path=()):
+        assert code not in path, [*path, code]
+        for other in explains[code]:
+            reached(other, (*path, code))
+
+    for code in explains:
+        reached(code)
