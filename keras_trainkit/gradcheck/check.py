@@ -23,7 +23,12 @@ from keras_trainkit.gradcheck.point import Point, look_at_point
 from keras_trainkit.gradcheck.result import GradientCheck
 from keras_trainkit.gradcheck.sampling import sample_jobs
 from keras_trainkit.gradcheck.search import search
-from keras_trainkit.gradcheck.variants import burn_in, held_stops, second_order
+from keras_trainkit.gradcheck.variants import (
+    burn_in,
+    held_stops,
+    noting_stops,
+    second_order,
+)
 from keras_trainkit.keras_model.batches import layer_rows, take_batch
 from keras_trainkit.problems.of_function import function_problem
 from keras_trainkit.problems.of_layer import layer_problem
@@ -51,7 +56,7 @@ def gradcheck(
     forward_mode: bool = False,
     burn_in_steps: int = 0,
     training: bool = True,
-    hold_stopped: bool = False,
+    hold_stopped: bool | None = None,
     double: bool = True,
     seed: int = 0,
     verbose: bool = True,
@@ -97,7 +102,9 @@ def gradcheck(
             a fresh net can hide mistakes.
         training: Whether a layer runs in training mode.
         hold_stopped: Whether what `stop_gradient` stops is held constant in the
-            differences too: for layers that stop a gradient on purpose.
+            differences too: for code that stops a gradient on purpose. By default
+            what Keras' own layers stop, as `SpectralNormalization` does, and nothing
+            else.
         double: Whether to compute in float64 whatever the dtype policy.
         seed: Seed of rows, directions and coordinates.
         verbose: Whether checks expected to take over 5 s show a progress bar.
@@ -135,11 +142,12 @@ def gradcheck(
         ("joint", joint),
         ("forward_mode", forward_mode),
         ("training", training),
-        ("hold_stopped", hold_stopped),
         ("double", double),
         ("verbose", verbose),
     ):
         check_flag(name, flag)
+    if hold_stopped is not None:
+        check_flag("hold_stopped", hold_stopped)
     if tolerance is not None:
         check_number("tolerance", tolerance, 0.0, 1.0, open_minimum=True)
     if gradient is not None and order == 2:
@@ -152,9 +160,16 @@ def gradcheck(
             f"{received('target', target)}"
         )
     make, rows = _maker(target, x, y, sample_weight, wrt, examples, training, seed)
-    if hold_stopped:
-        make = _holding(make)
-    problem, evaluator = _traced(make, order, directions, seed, double, verbose)
+    options = (order, directions, seed, double, verbose)
+    by_keras: list[bool] = []
+    if hold_stopped is None:
+        problem, evaluator = _traced(_noting(make, by_keras), *options)
+        evaluator.value()
+        if any(by_keras):
+            problem, evaluator = _traced(_holding(make, of_keras=True), *options)
+    else:
+        chosen = _holding(make, of_keras=False) if hold_stopped else make
+        problem, evaluator = _traced(chosen, *options)
     if burn_in_steps:
         problem = burn_in(problem, evaluator, burn_in_steps)
         evaluator = Evaluator(
@@ -257,8 +272,16 @@ def _maker(
     return lambda double: function_problem(target, x, double=double, seed=seed), 0
 
 
-def _holding(make: Callable[[bool], Problem]) -> Callable[[bool], Problem]:
-    return lambda double: held_stops(make(double))
+def _holding(
+    make: Callable[[bool], Problem], of_keras: bool
+) -> Callable[[bool], Problem]:
+    return lambda double: held_stops(make(double), of_keras)
+
+
+def _noting(
+    make: Callable[[bool], Problem], by_keras: list[bool]
+) -> Callable[[bool], Problem]:
+    return lambda double: noting_stops(make(double), by_keras)
 
 
 def _traced(

@@ -2,7 +2,8 @@
 
 For functions that insist on float32, such as a layer with `tf.cast(x, tf.float32)`
 in its body: they are traced as they are, value and gradient, and then every float32
-in the graph becomes a float64.
+in the graph becomes a float64. Random numbers are drawn as before and then cast: in
+float64 the generators would give others.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,17 @@ import tensorflow as tf
 
 from keras_trainkit.gradcheck.evaluator import Evaluator
 
+DRAWING = (
+    "RandomStandardNormal",
+    "RandomUniform",
+    "StatelessRandomNormal",
+    "StatelessRandomNormalV2",
+    "StatelessRandomUniform",
+    "StatelessRandomUniformV2",
+    "StatelessTruncatedNormal",
+    "StatelessTruncatedNormalV2",
+    "TruncatedNormal",
+)
 CLOSE = 1e-3  # relative difference that rounding to float32 explains
 
 
@@ -46,13 +58,13 @@ def _numbers(value: Any, gradient: Any, evaluator: Evaluator) -> list[np.ndarray
 def _twin(function: Any) -> Callable[..., Any]:
     graph = function.graph
     definition = graph.as_graph_def()
-    for node in definition.node:
-        _rewrite(node)
+    _rewrite_all(definition.node, ":0")
     for inner in definition.library.function:
         for argument in (*inner.signature.input_arg, *inner.signature.output_arg):
             argument.type = _double(argument.type)
-        for node in inner.node_def:
-            _rewrite(node)
+        renamed = _rewrite_all(inner.node_def, ":output:0")
+        for name, tensor in inner.ret.items():
+            inner.ret[name] = renamed.get(tensor, tensor)
     # The public way from a graph definition to something that can be called.
     imported = tf.compat.v1.wrap_function(
         lambda: tf.import_graph_def(definition, name=""), []
@@ -74,6 +86,42 @@ def _twin(function: Any) -> Callable[..., Any]:
 
     vars(twin)["graph"] = graph  # as a traced function has, to name operations
     return twin
+
+
+def _rewrite_all(nodes: Any, output: str) -> dict[str, str]:
+    """Makes all nodes compute in float64; returns new names of drawn tensors.
+
+    Args:
+        nodes: The nodes of a graph or a function, changed in place.
+        output: How a first output is named there after its node.
+    """
+    single = tf.float32.as_datatype_enum
+    drawn = [
+        node.name
+        for node in nodes
+        if node.op in DRAWING and node.attr["dtype"].type == single
+    ]
+    renamed: dict[str, str] = {}
+    for name in drawn:
+        cast = f"{name}/lifted"
+        renamed |= {name: cast, f"{name}{output}": _output(cast, output)}
+    for node in nodes:
+        if node.name not in drawn:
+            _rewrite(node)
+        inputs = [renamed.get(one, one) for one in node.input]
+        del node.input[:]
+        node.input.extend(inputs)
+    for name in drawn:
+        cast = nodes.add(name=f"{name}/lifted", op="Cast")
+        cast.input.append(f"{name}{output}" if output != ":0" else name)
+        cast.attr["SrcT"].type = single
+        cast.attr["DstT"].type = tf.float64.as_datatype_enum
+        cast.attr["Truncate"].b = False
+    return renamed
+
+
+def _output(node: str, output: str) -> str:
+    return f"{node}:y:0" if output != ":0" else f"{node}:0"  # as `Cast` names it
 
 
 def _rewrite(node: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 SHOWN = 12  # rows of the printed table
+COARSE = 1e-4  # tolerance from which agreement is not called good
 SCALE = {"wrong": 1e-2, "suspicious": 1e-4, "good": 1e-7}
 
 
@@ -145,13 +146,17 @@ class GradientCheck:
         verdict = "passed" if self.ok else "FAILED"
         if not self.ok and not self.failures:
             verdict = "NOT JUDGED"
+        grade = self.grade
+        if self.ok and self.tolerance > COARSE * self.widening:
+            # It is not known to be better than this.
+            grade = f"to {self.tolerance:.0e} only"
         counts = {
             word: sum(entry.verdict == word for entry in self.entries)
             for word in ("ok", "FAIL", "kink", "noisy", "zero")
         }
         tally = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
         lines = [
-            f"Gradient check of {self.title}: {verdict} ({self.grade})",
+            f"Gradient check of {self.title}: {verdict} ({grade})",
             f"  {len(self.entries)} comparisons: {tally}",
             f"  largest relative error {self.max_relative_error:.2e}, "
             f"tolerance {self.tolerance:.0e}",

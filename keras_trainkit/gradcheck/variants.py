@@ -2,9 +2,12 @@
 
 import contextlib
 import dataclasses
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,6 +16,13 @@ from keras_trainkit.optimizers.adam import Adam
 from keras_trainkit.optimizers.stepper import Stepper
 from keras_trainkit.problems.gradient import terms_and_gradients
 from keras_trainkit.problems.problem import Problem
+
+_KERAS = os.path.join(os.path.dirname(keras.__file__), "src") + os.sep
+_OPERATIONS = (
+    os.path.join(_KERAS, "ops") + os.sep,
+    os.path.join(_KERAS, "backend") + os.sep,
+    os.path.dirname(tf.__file__) + os.sep,
+)
 
 
 def second_order(problem: Problem, seed: int) -> Problem:
@@ -43,12 +53,16 @@ def second_order(problem: Problem, seed: int) -> Problem:
     )
 
 
-def held_stops(problem: Problem) -> Problem:
+def held_stops(problem: Problem, of_keras: bool = False) -> Problem:
     """Returns the problem in which stopped values stay what they are at the point.
 
     A gradient that treats a value as constant, as power iteration in spectral
     normalisation does, then agrees with differences. Only `tf.stop_gradient` and
     `keras.ops.stop_gradient` are held, in the order in which they are called.
+
+    Args:
+        problem: The problem.
+        of_keras: Whether only those are held that Keras' own code calls.
     """
     values = [
         tf.cast(tf.convert_to_tensor(value), kind)
@@ -58,8 +72,9 @@ def held_stops(problem: Problem) -> Problem:
     stop = tf.stop_gradient
 
     def record(tensor: Any, name: str | None = None) -> Any:
-        held.append(stop(tensor, name))
-        return held[-1]
+        stopped = stop(tensor, name)
+        held.append(stopped if _is_called_by_keras() or not of_keras else None)
+        return stopped
 
     with _stopping_by(record):
         problem.terms(values)
@@ -68,13 +83,46 @@ def held_stops(problem: Problem) -> Problem:
         queue = list(held)
 
         def replay(tensor: Any, name: str | None = None) -> Any:
-            return queue.pop(0)
+            kept = queue.pop(0)
+            return stop(tensor, name) if kept is None else kept
 
         with _stopping_by(replay):
             return problem.terms(values)
 
-    notes = [*problem.notes, f"{len(held)} stopped values are held constant"]
+    count = sum(one is not None for one in held)
+    whose = "values that a layer of Keras stops" if of_keras else "stopped values"
+    notes = [*problem.notes, f"{count} {whose} are held constant"]
     return dataclasses.replace(problem, terms=terms, notes=notes)
+
+
+def noting_stops(problem: Problem, noted: list[bool]) -> Problem:
+    """Returns the problem that notes, for each stop, whether Keras' own code asks."""
+    stop = tf.stop_gradient
+
+    def note(tensor: Any, name: str | None = None) -> Any:
+        noted.append(_is_called_by_keras())
+        return stop(tensor, name)
+
+    def terms(values: Sequence[Any]) -> list[Any]:
+        with _stopping_by(note):
+            return problem.terms(values)
+
+    return dataclasses.replace(problem, terms=terms)
+
+
+def _is_called_by_keras() -> bool:
+    """Whether the code that stops a gradient is Keras' own, not the user's."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        path = frame.f_code.co_filename
+        # The operations themselves are called by both.
+        through = path == __file__ or path.startswith(_OPERATIONS)
+        if not through:
+            # A layer that only calls what the user gave it does not name it.
+            named = "stop_gradient" in frame.f_code.co_names
+            return named and path.startswith(_KERAS)
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager
