@@ -69,7 +69,7 @@ def _content(
     readings: Readings, findings: Sequence[Finding], live: bool, title: str | None
 ) -> list[bytes]:
     metadata = readings.record.metadata
-    drawings = {one.words: one.draw(readings) for one in all_figures()}
+    drawings = {one.words: one.drawn(readings) for one in all_figures()}
     pictures = mosaics(readings)
     missing = [words for words, drawing in drawings.items() if not drawing]
     return compose(

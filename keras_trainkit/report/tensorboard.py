@@ -13,7 +13,6 @@ import numpy as np
 from keras_trainkit.arguments import received
 from keras_trainkit.record.series import Series
 from keras_trainkit.record.training_record import TrainingRecord
-from keras_trainkit.record.vocabulary import measure_named
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -62,7 +61,7 @@ class TensorBoardExport:
             item for series in record.series if (item := self._new(record, series))
         ]
         now = time.time()
-        binned = {name for name in record.measures if measure_named(name).bins}
+        binned = {name for name in record.measures if record.measure(name).bins}
         histograms = [item for item in fresh if item[0].measure in binned]
         scalars = [item for item in fresh if item[0].measure not in binned]
         for event in (*_scalar_events(scalars), *_histogram_events(histograms)):

@@ -21,7 +21,7 @@ def full_record(layers=6, epochs=5, steps_per_epoch=20, names=None):
     """Everything that a record may hold."""
     random = np.random.default_rng(0)
     names = names or [f"dense_{index}" for index in range(layers)]
-    columns = [Series("loss"), Series("learning_rate")]
+    columns = [Series("loss"), Series("learning_rate"), Series("step_seconds")]
     for layer in names:
         for variable in ("kernel", "bias"):
             for measure in (

@@ -9,6 +9,7 @@ from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
 from keras_trainkit.record.vocabulary import Measure
 from keras_trainkit.report.drawing.decimation import POINTS, decimate, smooth
+from keras_trainkit.report.drawing.marks import Mark, mark_traces, series_marks
 from keras_trainkit.report.drawing.specification import (
     LONGEST,
     encode,
@@ -19,7 +20,8 @@ from keras_trainkit.report.drawing.theme import SERIES_COLORS
 
 SHOWN = 8
 _DASHES = ("solid", "dash", "dot", "dashdot")
-_MARKS_A_SERIES = 20
+# Smaller ratios are as good as none, and not drawn.
+LEAST = 1e-8
 _NOISY = 120
 
 
@@ -57,13 +59,13 @@ def layer_lines(
         The traces. A long series that is shown has a pale line of all readings and a
         strong one, its running mean (of the logarithms, on a logarithmic axis).
         Readings that no line can show (NaN, infinity, zero on a logarithmic axis)
-        follow as crosses where they begin.
+        follow as marks where they begin.
     """
     ranked = sorted(chosen, key=lambda series: -_rank(readings.latest(series), measure))
     logarithmic = measure.logarithmic
     traces: list[dict[str, Any]] = []
     rest: list[int] = []
-    crosses: list[tuple[int, float, str]] = []
+    marks: list[Mark] = []
     low, high = np.inf, -np.inf
     for place, series in enumerate(ranked):
         shown = place < SHOWN
@@ -75,7 +77,7 @@ def layer_lines(
         if drawn.all():
             low, high = min(low, y.min()), max(high, y.max())
         else:
-            crosses += _crosses(series.tensor_name, steps, values, logarithmic)
+            marks += series_marks(readings, series, series.tensor_name, logarithmic)
             low = min(low, np.min(y, initial=np.inf, where=drawn))
             high = max(high, np.max(y, initial=-np.inf, where=drawn))
         if not shown:
@@ -83,15 +85,15 @@ def layer_lines(
         traces.append(_line(series, x, y, place))
         if shown and len(values) >= _NOISY:
             traces.append(_smoothed(traces[-1], steps, values, logarithmic))
-    if crosses:
-        traces.append(_cross_trace(crosses))
+    traces += mark_traces(marks, _floor(measure, float(low)))
     return Lines(traces, rest, float(low), float(high))
 
 
-def marks(name: str, steps: np.ndarray, values: np.ndarray) -> list[dict[str, Any]]:
-    """Returns a trace of crosses where a single line is not finite, or no trace."""
-    crosses = _crosses(name, steps, values, logarithmic=False)
-    return [_cross_trace(crosses)] if crosses else []
+def _floor(measure: Measure, low: float) -> float:
+    """The lowest place that a figure of the measure shows."""
+    if measure.healthy is not None and measure.logarithmic:
+        return min(measure.healthy.low, max(low, LEAST))
+    return low if np.isfinite(low) else 1.0
 
 
 def _rank(value: float, measure: Measure) -> float:
@@ -144,36 +146,3 @@ def _smoothed(
     line.update(legendgroup=line["meta"], showlegend=False, opacity=0.28)
     line["line"] = {**line["line"], "width": 1}
     return strong
-
-
-def _crosses(
-    name: str, steps: np.ndarray, values: np.ndarray, logarithmic: bool
-) -> list[tuple[int, float, str]]:
-    """Step, height and text of a cross wherever readings begin to be no line."""
-    drawn = np.isfinite(values)
-    if logarithmic:
-        drawn &= values > 0
-    starts = np.flatnonzero(~drawn & np.concatenate(([True], drawn[:-1])))
-    known = np.flatnonzero(drawn)
-    crosses = []
-    for row in starts[:_MARKS_A_SERIES]:
-        # At the height where the line breaks off, or where it will begin.
-        before = np.searchsorted(known, row) - 1
-        height = values[known[max(before, 0)]] if len(known) else 1.0
-        text = f"{plain(name)}<br>becomes {values[row]:g}"
-        crosses.append((int(steps[row]), float(height), text))
-    return crosses
-
-
-def _cross_trace(crosses: list[tuple[int, float, str]]) -> dict[str, Any]:
-    steps, heights, texts = zip(*crosses, strict=True)
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "not finite or zero",
-        "x": encode(np.array(steps)),
-        "y": encode(np.array(heights)),
-        "text": list(texts),
-        "marker": {"symbol": "x-thin-open", "size": 9, "color": "@bad"},
-        "hovertemplate": "%{text} at step %{x}<extra></extra>",
-    }

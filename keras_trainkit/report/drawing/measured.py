@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_trainkit.record.readings import Readings
-from keras_trainkit.record.vocabulary import measure_named
+from keras_trainkit.record.vocabulary import Measure
 from keras_trainkit.report.drawing.lines import layer_lines
 from keras_trainkit.report.drawing.specification import (
     Choice,
     Specification,
     decades,
+    plain,
 )
 
 
@@ -32,7 +33,7 @@ def draw_measures(
         chosen = readings.select(name)
         if not chosen:
             continue
-        measure = measure_named(name)
+        measure = readings.record.measure(name)
         more, demanded, low, high = layer_lines(readings, chosen, measure)
         if options:
             for trace in more:
@@ -43,9 +44,11 @@ def draw_measures(
         options.append(
             {"label": measure.words, "traces": list(range(start, len(traces)))}
         )
-        if measure.logarithmic:
-            changes = {f"yaxis.{key}": to for key, to in decades(low, high).items()}
-            options[-1]["layout"] = changes
+        changes = decades(low, high) if measure.logarithmic else {}
+        if not about["layout"]["yaxis"]["title"]["text"]:
+            changes |= {"title": {"text": _axis_title(measure)}}
+        if changes:
+            options[-1]["layout"] = {f"yaxis.{key}": to for key, to in changes.items()}
     if not options:
         return None
     about["layout"] = {
@@ -57,4 +60,9 @@ def draw_measures(
             key.removeprefix("yaxis."): to for key, to in options[0]["layout"].items()
         }
     choice = Choice("Measure", options) if len(options) > 1 else None
-    return Specification(traces=traces, rest=rest, choice=choice, **about)
+    return Specification(traces=traces, rest=rest, choice=choice, over="step", **about)
+
+
+def _axis_title(measure: Measure) -> str:
+    unit = {"s": "seconds", "fraction": "fraction"}.get(measure.unit, "")
+    return plain(measure.words + (f" ({unit})" if unit else ""))

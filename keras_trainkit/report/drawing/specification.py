@@ -44,6 +44,7 @@ class Specification:
         logarithmic: Name of an axis that the reader may switch between linear and
             logarithmic; "" for none.
         wide: Whether it takes the full width of a wide page.
+        over: "step" or "epoch", if that is what the horizontal axis counts.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Specification:
     choice: Choice | None = None
     logarithmic: str = ""
     wide: bool = False
+    over: str = ""
 
 
 def encode(values: Any) -> dict[str, str]:
@@ -104,6 +106,12 @@ def decades(low: float, high: float) -> dict[str, Any]:
         return {"type": "log"}
     span = float(np.log10(high) - np.log10(low))
     return {"type": "log", "dtick": "D2" if span < 2 else max(1, round(span / 8))}
+
+
+def sentence(name: str) -> str:
+    """A name of a program as the beginning of a sentence."""
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def plain(text: str) -> str:

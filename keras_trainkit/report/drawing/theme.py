@@ -61,6 +61,8 @@ _AXIS = {
     "ticklen": 4,
     "automargin": True,
     "exponentformat": "power",
+    # Ticks between the powers of ten with their whole number, not its first digit.
+    "tickformatstops": [{"dtickrange": ["D1", "D2"], "value": "~g"}],
     "title": {"standoff": 8},
 }
 TEMPLATE: dict[str, Any] = {

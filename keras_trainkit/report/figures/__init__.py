@@ -9,6 +9,7 @@ from keras_trainkit.report.figures.histograms import histogram_heatmap
 from keras_trainkit.report.figures.loss import loss_curve
 from keras_trainkit.report.figures.mosaics import filter_mosaics
 from keras_trainkit.report.figures.norms import weight_and_gradient_norms
+from keras_trainkit.report.figures.others import other_measures
 from keras_trainkit.report.figures.rate import learning_rate
 from keras_trainkit.report.figures.ratios import update_ratios
 from keras_trainkit.report.figures.spread import layer_spread
@@ -21,6 +22,7 @@ __all__ = [
     "layer_spread",
     "learning_rate",
     "loss_curve",
+    "other_measures",
     "silent_units",
     "train_against_validation",
     "update_ratios",

@@ -6,7 +6,6 @@ import numpy as np
 
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
-from keras_trainkit.record.vocabulary import measure_named
 from keras_trainkit.report.drawing.declaration import Declaration, Source
 from keras_trainkit.report.drawing.specification import (
     Choice,
@@ -38,7 +37,7 @@ def draw(readings: Readings) -> Specification | None:
     """Draws one heat map a layer and tensor, chosen by the reader."""
     by_place: dict[tuple[str, str], list[Series]] = {}
     for name in readings.record.measures:
-        if measure_named(name).bins:
+        if readings.record.measure(name).bins:
             for series in readings.select(name):
                 by_place.setdefault((name, series.layer), []).append(series)
     if not by_place:
@@ -46,7 +45,7 @@ def draw(readings: Readings) -> Specification | None:
     options = [
         _option(
             readings,
-            f"{measure_named(name).words} of {layer}",
+            f"{readings.record.measure(name).words} of {layer}",
             sorted(chosen, key=lambda one: one.edges),
         )
         for (name, layer), chosen in by_place.items()
@@ -73,6 +72,7 @@ def draw(readings: Readings) -> Specification | None:
             "yaxis": {"title": {"text": "Value"}, "type": "category", "nticks": 12},
         },
         choice=Choice("Tensor", options) if len(options) > 1 else None,
+        over="epoch",
     )
 
 

@@ -8,7 +8,7 @@ from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
 from keras_trainkit.report.drawing.decimation import decimate, smooth
 from keras_trainkit.report.drawing.declaration import Declaration, Source
-from keras_trainkit.report.drawing.lines import marks
+from keras_trainkit.report.drawing.marks import mark_traces, series_marks
 from keras_trainkit.report.drawing.specification import Specification, encode
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def draw(readings: Readings) -> Specification | None:
                 f"<extra>mean of {window} steps</extra>",
             }
         )
-    traces += marks("the loss", steps, values)
+    traces += mark_traces(
+        series_marks(readings, Series("loss"), "the loss", False), floor=0.0
+    )
     return Specification(
         name="loss",
         title="Loss of each batch",
@@ -83,6 +85,7 @@ def draw(readings: Readings) -> Specification | None:
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         },
         logarithmic="yaxis",
+        over="step",
         wide=True,
     )
 
@@ -95,4 +98,4 @@ def _spans_decades(values: np.ndarray) -> bool:
     return low > 0 and high / low > 200
 
 
-FIGURES = (Declaration("the loss of each batch", 10, draw),)
+FIGURES = (Declaration("the loss of each batch", 10, draw, ("loss",)),)

@@ -37,4 +37,4 @@ def draw(readings: Readings) -> Specification | None:
     )
 
 
-FIGURES = (Declaration("norms of gradients and weights", 80, draw),)
+FIGURES = (Declaration("norms of gradients and weights", 80, draw, _MEASURES),)

@@ -8,7 +8,7 @@ from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
 from keras_trainkit.report.drawing.decimation import decimate
 from keras_trainkit.report.drawing.declaration import Declaration, Source
-from keras_trainkit.report.drawing.lines import marks
+from keras_trainkit.report.drawing.marks import mark_traces, series_marks
 from keras_trainkit.report.drawing.specification import Specification, encode
 
 if TYPE_CHECKING:
@@ -45,13 +45,19 @@ def draw(readings: Readings) -> Specification | None:
                 "hovertemplate": "step %{x}: %{y:.4g}<extra></extra>",
                 "showlegend": False,
             },
-            *marks("the learning rate", steps, values),
+            *mark_traces(
+                series_marks(
+                    readings, Series("learning_rate"), "the learning rate", False
+                ),
+                floor=0.0,
+            ),
         ],
         layout={
             "xaxis": {"title": {"text": "Step"}, "rangemode": "nonnegative"},
             "yaxis": {"title": {"text": "Learning rate"}, "range": _range(values)},
         },
         logarithmic="yaxis",
+        over="step",
     )
 
 
@@ -62,4 +68,4 @@ def _range(values: np.ndarray) -> list[float] | None:
     return [1.08 * lowest, 1.08 * highest] if 0 < highest < 1e300 else None
 
 
-FIGURES = (Declaration("the learning rate", 70, draw),)
+FIGURES = (Declaration("the learning rate", 70, draw, ("learning_rate",)),)

@@ -7,7 +7,7 @@ import numpy as np
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.vocabulary import Band, measure_named
 from keras_trainkit.report.drawing.declaration import Declaration, Source
-from keras_trainkit.report.drawing.lines import Lines, layer_lines
+from keras_trainkit.report.drawing.lines import LEAST, Lines, layer_lines
 from keras_trainkit.report.drawing.specification import Specification, decades
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def draw(readings: Readings) -> Specification | None:
             "shapes": _shapes(band),
         },
         rest=lines.rest,
+        over="step",
         wide=True,
     )
 
@@ -84,9 +85,9 @@ def _shapes(band: Band) -> list[dict[str, Any]]:
 
 def _range(lines: Lines, band: Band) -> list[float]:
     """The band and all readings above 1e-8: less is as good as no update."""
-    low = min(band.low, max(lines.low, 1e-8))
+    low = min(band.low, max(lines.low, LEAST))
     high = max(band.high, lines.high)
     return [float(np.log10(low)) - 0.2, float(np.log10(high)) + 0.2]
 
 
-FIGURES = (Declaration("update ratios", 40, draw),)
+FIGURES = (Declaration("update ratios", 40, draw, ("update_ratio", "update_norm")),)

@@ -136,7 +136,7 @@ def _traces(
             "mode": "lines+markers",
             "name": "gradient, deviation",
             "y": data["y"][2],
-            "line": {"color": "@validation", "width": 2},
+            "line": {"color": "@series3", "width": 2},
             "hovertemplate": hover + "deviation of gradients</extra>",
             "yaxis": "y2",
         },
@@ -224,4 +224,11 @@ def _table(
     return table
 
 
-FIGURES = (Declaration("activations and gradients of layers", 50, draw),)
+FIGURES = (
+    Declaration(
+        "activations and gradients of layers",
+        50,
+        draw,
+        (*_MEASURES, "activation_gradient_mean"),
+    ),
+)

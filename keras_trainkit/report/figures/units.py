@@ -36,4 +36,4 @@ def draw(readings: Readings) -> Specification | None:
     )
 
 
-FIGURES = (Declaration("dead, silent and saturated units", 60, draw),)
+FIGURES = (Declaration("dead, silent and saturated units", 60, draw, _MEASURES),)

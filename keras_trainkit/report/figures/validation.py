@@ -9,7 +9,6 @@ from keras_trainkit.arguments import received
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
 from keras_trainkit.report.drawing.declaration import Declaration, Source
-from keras_trainkit.report.drawing.notebook import figure
 from keras_trainkit.report.drawing.specification import (
     Choice,
     Specification,
@@ -17,6 +16,7 @@ from keras_trainkit.report.drawing.specification import (
     encode,
     integers,
     plain,
+    sentence,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def train_against_validation(record: Source, metric: str = "loss") -> "Figure":
         raise ValueError(
             f"`metric` must be one of {known}. {received('metric', metric)}"
         )
-    return figure(draw(readings, metric), "metrics of epochs")
+    declared = Declaration("metrics of epochs", 0, partial(draw, metric=metric))
+    return declared.plotted(readings)
 
 
 def draw(readings: Readings, metric: str) -> Specification | None:
@@ -66,7 +67,7 @@ def draw_others(readings: Readings) -> Specification | None:
             {
                 "label": name,
                 "traces": list(range(len(traces), len(traces) + len(more))),
-                "layout": {"yaxis.title.text": plain(name)},
+                "layout": {"yaxis.title.text": plain(sentence(name))},
             }
         )
         traces += [{**trace, "visible": not options[:-1]} for trace in more]
@@ -81,7 +82,7 @@ def _specification(
 ) -> Specification:
     return Specification(
         name="".join(letter if letter.isalnum() else "-" for letter in name),
-        title=f"{metric.replace('_', ' ').capitalize()}: training against validation",
+        title=f"{sentence(metric)}: training against validation",
         caption="A gap that keeps growing is overfitting. Only a training side "
         "measured in evaluation mode compares fairly: the running mean of an epoch "
         "lags behind and includes dropout.",
@@ -91,10 +92,11 @@ def _specification(
                 "title": {"text": "Epoch (the first is 0)"},
                 **integers(np.concatenate([decode(trace["x"]) for trace in traces])),
             },
-            "yaxis": {"title": {"text": plain(metric)}},
+            "yaxis": {"title": {"text": plain(sentence(metric))}},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         },
         logarithmic="yaxis",
+        over="epoch",
     )
 
 
@@ -162,7 +164,10 @@ def _gap(readings: Readings, train: Series, validation: Series) -> list[dict[str
 
 FIGURES = (
     Declaration(
-        "the loss, training against validation", 20, partial(draw, metric="loss")
+        "the loss, training against validation",
+        20,
+        partial(draw, metric="loss"),
+        ("overfitting_gap", "overfitting_gap_smoothed", "overfitting_gap_trend"),
     ),
     Declaration("other metrics", 30, draw_others),
 )

@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
+from keras_trainkit.record import Measure
 from keras_trainkit.record.series import Series
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report import figures
@@ -160,16 +161,46 @@ def test_broken_layers_come_before_all_others(broken):
     assert figures.update_ratios(record).data[0].meta == "layer_2"
 
 
-def test_crosses_mark_where_readings_cannot_be_drawn():
-    crosses = figures.update_ratios(sick_record()).data[-1]
-    found = sorted(zip(crosses.x.tolist(), crosses.text, strict=True))
-    assert found == [
-        (40, "dense_0/kernel<br>becomes 0"),
+def marks(figure):
+    names = ("not finite", "was 0 before", "zero")
+    return {trace.name: trace for trace in figure.data if trace.name in names}
+
+
+def test_marks_show_where_readings_cannot_be_drawn():
+    found = marks(figures.update_ratios(sick_record()))
+    crosses = found["not finite"]
+    assert sorted(zip(crosses.x.tolist(), crosses.text, strict=True)) == [
         (40, "dense_1/kernel<br>becomes inf"),
+        (42, "dense_0/kernel<br>becomes nan"),
     ]
-    loss = figures.loss_curve(sick_record()).data[-1]
+    assert found["zero"].x.tolist() == [40]
+    assert found["zero"].text == ("dense_0/kernel<br>becomes 0",)
+    loss = marks(figures.loss_curve(sick_record()))["not finite"]
     assert loss.x.tolist() == [41]
     assert loss.y.tolist() == [pytest.approx(1e30)]
+
+
+def test_zeros_stand_on_the_floor_of_a_logarithmic_figure():
+    record = TrainingRecord()
+    for step, ratio in enumerate([1e-3, 1e-5, 0.0, 0.0, 1e-4, 0.0]):
+        place = {"step": step, "epoch": 0, "layer": "a", "variable": "kernel"}
+        record.add("update_ratio", ratio, **place)
+    figure = figures.update_ratios(record)
+    zeros = marks(figure)["zero"]
+    assert zeros.x.tolist() == [2, 5]
+    np.testing.assert_allclose(zeros.y, [1e-5, 1e-5])
+    assert figure.layout.yaxis.range[0] < -5
+
+
+def test_the_first_update_of_what_was_zero_is_no_fault():
+    record = TrainingRecord()
+    for step, (ratio, norm) in enumerate([(np.inf, 0.0), (0.1, 1.0), (np.inf, 1.0)]):
+        place = {"step": step, "epoch": 0, "layer": "a", "variable": "bias"}
+        record.add("update_ratio", ratio, **place)
+        record.add("weight_norm", norm, **place)
+    found = marks(figures.update_ratios(record))
+    assert found["was 0 before"].x.tolist() == [0]
+    assert found["not finite"].x.tolist() == [2]
 
 
 def test_update_ratio_axis_always_holds_the_band():
@@ -270,3 +301,35 @@ def test_norms_offer_the_weights_by_choice():
     weights = record.values(*Series("weight_norm", "dense_0", "kernel"))[2]
     (kernel,) = [trace for trace in chosen if trace.meta == "dense_0/kernel"]
     np.testing.assert_array_equal(kernel.y, weights)
+
+
+def test_measures_without_a_figure_are_drawn_all_the_same():
+    record = full_record(layers=2, epochs=2)
+    record.describe(Measure("sharpness", of="layer", words="Sharpness", unit="s"))
+    for step in range(3):
+        record.add("sharpness", step, step=step, epoch=0, layer="dense_0")
+        record.add("auc", step, step=step, epoch=0)
+    figure = figures.other_measures(record)
+    labels = [button.label for button in figure.layout.updatemenus[0].buttons]
+    assert labels == ["Time of a step", "Sharpness"]
+    assert figure.layout.yaxis.title.text == "Time of a step (seconds)"
+    shown = [trace for trace in figure.data if trace.meta == "dense_0"]
+    assert shown[0].y.tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("draw", "places"),
+    [
+        (figures.loss_curve, [59.5, 79.5]),
+        (figures.train_against_validation, [2.5, 3.5]),
+    ],
+)
+def test_a_line_shows_where_each_later_fit_began(draw, places):
+    record = full_record(layers=1, epochs=5)
+    assert not draw(record).layout.shapes
+    record.metadata["fits"] = [
+        {"step": 20 * epoch, "epoch": epoch} for epoch in (0, 3, 4)
+    ]
+    lines = draw(record).layout.shapes
+    assert [line.x0 for line in lines] == places
+    assert [note.text for note in draw(record).layout.annotations] == ["fit 2", "fit 3"]
