@@ -67,10 +67,14 @@ class Monitor(keras.callbacks.Callback):
         self.entries = check_entries(entries)
         self.instruments = check_instruments(instruments)
         self._recorder: Recorder | None = None
+        self.kept_at: str | None = None
 
     @property
     def record(self) -> TrainingRecord:
-        """The `TrainingRecord` of the latest run.
+        """The `TrainingRecord` of the latest run, and of those that it goes on from.
+
+        A second `fit` of the same model with the same monitor goes on with the
+        record; `record.fits` says where each began.
 
         Raises:
             RuntimeError: If no training has begun yet.
@@ -97,8 +101,12 @@ class Monitor(keras.callbacks.Callback):
         """Says where the record is to be kept, `None` for memory only."""
         return None
 
-    def begin(self) -> None:
-        """Resets the state of the monitor; a run is about to begin."""
+    def begin(self, goes_on: bool) -> None:
+        """Resets the state of the monitor; a run is about to begin.
+
+        Args:
+            goes_on: Whether the record of the run before goes on.
+        """
 
     def read_epoch(self, place: Place) -> None:
         """Reads what is read between epochs."""
@@ -114,14 +122,14 @@ class Monitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Joins the recorder of the run."""
-        if self._recorder is not None:
-            self._recorder.close()
         for instrument in self.instruments:
             instrument.begin(self.model)
-        self.begin()
+        before = self._recorder
+        self.kept_at = self.record_path()
         self._recorder = Recorder.join(
-            self.model, self, self.request(), self.record_path()
+            self.model, self, self.request(), self.kept_at, before
         )
+        self.begin(self._recorder.goes_on_from(before))
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Tells the recorder where the run is."""

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -39,7 +40,9 @@ class TrainingMonitor(Monitor):
     loses at most what was still on the device), `report.html` (one offline page,
     rewritten between epochs, which reloads itself while training goes on) and, on
     request, TensorBoard's event files. The record of an earlier run in the same
-    directory is kept as `record.1.sqlite` and so on.
+    directory is kept as `record.1.sqlite` and so on, unless this run goes on with it:
+    by the same monitor and model, or from an `initial_epoch`. Trouble with the disk
+    never ends a training; what cannot be written stays in memory.
 
     Training is not changed: with the same seed the weights are the same to the
     last bit. A few numbers join Keras' `logs`, and so the progress bar, `History`
@@ -139,22 +142,21 @@ class TrainingMonitor(Monitor):
         return os.path.join(self.directory, "report.html")
 
     def record_path(self) -> str | None:
-        """The record's file, an earlier one put aside."""
+        """The record's file."""
         if self.directory is None:
             return None
-        os.makedirs(self.directory, exist_ok=True)
-        path = os.path.join(self.directory, "record.sqlite")
-        if os.path.exists(path):
-            _put_aside(path)
-        return path
+        return os.path.realpath(os.path.join(self.directory, "record.sqlite"))
 
-    def begin(self) -> None:
+    def begin(self, goes_on: bool) -> None:
         """Resets the state of the monitor; a run is about to begin."""
-        automatic = self.every == "auto"
-        share = Budget(self.overhead).between_epochs
-        self._between = Between(share if automatic else None)
         self._done_epoch: int | None = None
         self._place: Place | None = None
+        self._warned = False
+        self._goes_on = goes_on
+        if goes_on:
+            return
+        share = Budget(self.overhead).between_epochs
+        self._between = Between(share if self.every == "auto" else None)
         self._export: Any = None
 
     def read_epoch(self, place: Place) -> None:
@@ -170,8 +172,8 @@ class TrainingMonitor(Monitor):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Reads the epoch and adds a few numbers to what Keras logs."""
         super().on_epoch_end(epoch, logs)
-        if self.log_values and logs is not None:
-            logs.update(summary_of_epoch(self.record, epoch))
+        if self.log_values and logs is not None and self._place is not None:
+            logs.update(summary_of_epoch(self.record, self._place.epoch))
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Tells the recorder where the run is."""
@@ -180,12 +182,13 @@ class TrainingMonitor(Monitor):
 
     def finish(self) -> None:
         """Measures the last epoch and writes the page for good."""
-        self._measure_epoch()
+        # In loops of short fits there is no time for it at the end of each.
+        if not self._goes_on or self._between.allows():
+            with self._between:
+                self._measure_epoch()
         self._joined().record.metadata["status"] = "finished"
         self._joined().flush()
         self._write_page(live=False)
-        if self._export is not None:
-            self._export.close()
         if self.report_path is not None and self.params.get("verbose"):
             print(f"Training report: {self.report_path}")
 
@@ -207,24 +210,26 @@ class TrainingMonitor(Monitor):
         from keras_trainkit.report.tensorboard import TensorBoardExport
 
         record = self.record
-        report.write(record, self.report_path, findings=diagnose(record), live=live)
-        if self.tensorboard:
-            if self._export is None:
-                self._export = TensorBoardExport(
-                    os.path.join(self.directory, "tensorboard")
+        try:
+            report.write(record, self.report_path, findings=diagnose(record), live=live)
+            if self.tensorboard:
+                if self._export is None:
+                    self._export = TensorBoardExport(
+                        os.path.join(self.directory, "tensorboard")
+                    )
+                self._export.write(record)
+                if not live:
+                    self._export.close()
+        except Exception as error:
+            # A picture of the training is no reason to end it.
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"TrainingMonitor could not write {self.report_path!r} "
+                    f"({type(error).__name__}: {error}). Training goes on; the page is "
+                    "tried again later, and can be written from the record.",
+                    stacklevel=2,
                 )
-            self._export.write(record)
-
-
-def _put_aside(path: str) -> None:
-    """Renames the record of an earlier run, with what SQLite keeps beside it."""
-    stem, ending = os.path.splitext(path)
-    number = 1
-    while os.path.exists(f"{stem}.{number}{ending}"):
-        number += 1
-    for suffix in ("", "-wal", "-shm"):
-        if os.path.exists(path + suffix):
-            os.rename(path + suffix, f"{stem}.{number}{ending}{suffix}")
 
 
 def _check_installed() -> None:

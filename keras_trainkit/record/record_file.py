@@ -56,6 +56,8 @@ TABLES = {
     "blocks": ("columns", "steps", "epochs", "type", "readings", "present"),
     "images": ("name", "epoch", "png"),
 }
+# Seconds to wait for another process that has locked the file.
+_PATIENCE = 1.0
 _TYPES = {"float32": np.dtype("<f4"), "float64": np.dtype("<f8")}
 
 
@@ -112,7 +114,7 @@ class RecordFile:
             )
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         # Replicas and Keras' callback thread may hand over readings.
-        connection = sqlite3.connect(path, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
         create_tables(connection)
         return cls(path, connection)
 
@@ -120,7 +122,7 @@ class RecordFile:
     def reopen(cls, path: str | os.PathLike[str]) -> "RecordFile":
         """Opens a file of the present format, known to be whole, to go on with it."""
         path = os.fspath(path)
-        connection = sqlite3.connect(path, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
         connection.execute("PRAGMA synchronous = NORMAL")
         file = cls(path, connection)
         rows = connection.execute("SELECT id, key, json FROM metadata")

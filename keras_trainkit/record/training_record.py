@@ -295,6 +295,16 @@ class TrainingRecord:
         """The file of the record, `None` if it is (or now is) in memory only."""
         return None if self._file is None else self._file.path
 
+    def blocks(self, start: int = 0) -> Sequence[Block]:
+        """All readings as they were added, from the block of number `start` on."""
+        self._take_pending()
+        return self._blocks[start:]
+
+    @property
+    def numbers(self) -> dict[Series, int]:
+        """The number by which the file of the record names each series."""
+        return dict(self._series)
+
     @property
     def series(self) -> tuple[Series, ...]:
         """All series that have at least one reading, in order of appearance."""

@@ -15,7 +15,11 @@ from keras_trainkit.recording.calibration import Calibration
 from keras_trainkit.recording.call import Call
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.step import MeasuredStep
-from keras_trainkit.train_step.shared_function import Make
+from keras_trainkit.train_step.shared_function import Make, SharedFunction
+
+# Attribute of Keras' train function, which lives as long as what was traced may.
+_KEPT = "_measured_by_keras_trainkit"
+_MOST_KEPT = 4
 
 Readings = tuple[np.ndarray, dict[Series, np.ndarray]]
 
@@ -41,6 +45,8 @@ class MeasuredFunction:
         self._functions: dict[frozenset[str] | None, Any] = {}
         self._make: Make | None = None
         self._host_knows = False
+        self._in_use = True
+        self._wrapped = False
         self._calls = 0
         self._calibration: Calibration | None = None
         self._open_call: tuple[float, float, bool] | None = None
@@ -52,17 +58,55 @@ class MeasuredFunction:
         # Since the readings were last fetched; a call that raised counts as well.
         self.called = False
 
-    def build(self, make: Make) -> "MeasuredFunction":
+    @classmethod
+    def of(
+        cls,
+        shared: SharedFunction,
+        model: Any,
+        request: Request,
+        on_full: Callable[[], None],
+        afresh: bool,
+    ) -> "MeasuredFunction":
+        """Returns the measured function of an earlier run, if one serves, or a new one.
+
+        It serves as long as Keras would go on with its own train function, too, and
+        the same is measured.
+
+        Args:
+            shared: What it becomes a part of.
+            model: The model.
+            request: What is measured.
+            on_full: See `MeasuredFunction`.
+            afresh: Whether steps are counted from 0.
+        """
+        kept: list[MeasuredFunction] = vars(shared.original).setdefault(_KEPT, [])
+        for function in kept:
+            if not function._in_use and function.request.in_steps == request.in_steps:
+                function._go_on(request, on_full, afresh)
+                return function
+        function = cls(model, request, on_full)
+        kept[:] = [*kept[1 - _MOST_KEPT :], function]
+        return function
+
+    def release(self) -> None:
+        """Is told that the run is over; a later one may go on with it."""
+        self._in_use = False
+
+    def build(self, make: Make, wrapped: bool) -> "MeasuredFunction":
         """Makes the functions that are called, around a measured step.
 
         Args:
             make: Makes Keras' train function around a step.
+            wrapped: Whether somebody else does more in the step.
 
         Returns:
             This object, ready to be called.
         """
         self._make = make
-        self._functions.clear()
+        # What others do in the step is traced with it, and not kept.
+        if wrapped or self._wrapped:
+            self._functions.clear()
+        self._wrapped = wrapped
         if self.step is None:
             self._prepare()
         return self
@@ -112,6 +156,22 @@ class MeasuredFunction:
         self.called = False
         self.pending_steps = 0
         self.fetched_steps = int(self.step.replicas[0].step.numpy())
+
+    def _go_on(
+        self, request: Request, on_full: Callable[[], None], afresh: bool
+    ) -> None:
+        self._in_use = True
+        self.request = request
+        self._on_full = weakref.WeakMethod(on_full)
+        self._open_call = None
+        self._of_calls.clear()
+        self.pending_steps = 0
+        self.called = False
+        if afresh:
+            self._calls = self.fetched_steps = 0
+            self.cost = Cost()
+            if self.step is not None:
+                self.step.restart()
 
     def _prepare(self) -> None:
         model = self._model()

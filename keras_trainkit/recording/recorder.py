@@ -1,6 +1,7 @@
 """The recorder: measures one run for all callbacks and keeps its record."""
 
 import datetime
+import os
 import platform
 import weakref
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ import tensorflow as tf
 
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.layers import measured_layers
-from keras_trainkit.record.series import Series
+from keras_trainkit.record.series import Fit, Series
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.record.vocabulary import recorded_name
 from keras_trainkit.recording.columns import EXAMPLES
@@ -20,9 +21,10 @@ from keras_trainkit.recording.function import MeasuredFunction
 from keras_trainkit.recording.instrument import FIXED
 from keras_trainkit.recording.merging import merge_replicas
 from keras_trainkit.recording.place import Place
+from keras_trainkit.recording.record_keeper import RecordKeeper
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.step import MeasuredStep
-from keras_trainkit.train_step.shared_function import SharedFunction
+from keras_trainkit.train_step.shared_function import Make, SharedFunction
 from keras_trainkit.version import __version__
 
 _recorders: "weakref.WeakKeyDictionary[Any, Recorder]" = weakref.WeakKeyDictionary()
@@ -45,17 +47,27 @@ class Recorder:
         self._model: Callable[[], Any] = weakref.ref(model)
         self._members: list[Any] = []
         self._request = Request()
-        self._path: str | None = None
         self._record: TrainingRecord | None = None
+        # Who keeps the record where, by its absolute path.
+        self._keepers: dict[str, RecordKeeper] = {}
         self._function: MeasuredFunction | None = None
         self._shared: SharedFunction | None = None
+        self._fit: Fit | None = None
         self._first_step = 0
         self._epoch = 0
+        self._shift = 0
         self._ended: int | None = None
+        self._stopped = False
+        self._goes_on = False
 
     @classmethod
     def join(
-        cls, model: Any, member: Any, request: Request, path: str | None = None
+        cls,
+        model: Any,
+        member: Any,
+        request: Request,
+        path: str | None = None,
+        before: "Recorder | None" = None,
     ) -> "Recorder":
         """Takes part in the measuring of a model's run.
 
@@ -64,19 +76,25 @@ class Recorder:
             member: Who joins.
             request: What they want measured.
             path: Where the record is to be kept, `None` if they do not mind.
+            before: The recorder of their run before. If that was of the same model,
+                its record goes on.
 
         Returns:
             The recorder of this run, shared by all members.
 
         Raises:
-            ValueError: If the model's distribution strategy cannot be measured, or
-                a layer that is asked for does not exist.
+            ValueError: If the model's distribution strategy cannot be measured, a
+                layer that is asked for does not exist, or the directory of `path`
+                is in use.
         """
         _check(model, request)
         recorder = _recorders.get(model) or cls(model)
+        if before is not None and before._model() is model:
+            recorder._take_over(before)
+        if path is not None:
+            recorder._keep(os.path.realpath(path))
         recorder._members.append(member)
         recorder._request = recorder._request.join(request)
-        recorder._path = recorder._path or path
         recorder._install()
         return recorder
 
@@ -86,9 +104,15 @@ class Recorder:
         self.drain()
         return self._made_record()
 
+    def goes_on_from(self, other: "Recorder | None") -> bool:
+        """Whether the record is that of another run, which this one continues."""
+        return other is not None and self._goes_on and self._record is other._record
+
     def begin_epoch(self, epoch: int) -> None:
         """Says that an epoch begins; mends a train function made anew meanwhile."""
-        self._epoch = epoch
+        if self._fit is None:
+            self._begin_fit(epoch)
+        self._epoch = epoch + self._shift
         self._install()
 
     def end_epoch(self, epoch: int, logs: Mapping[str, Any] | None) -> None:
@@ -107,13 +131,19 @@ class Recorder:
         self.flush()
 
     def place(self, epoch: int, logs: Mapping[str, Any] | None) -> Place:
-        """Where the run is at the end of an epoch, for instruments."""
+        """Where the run is at the end of an epoch, for instruments.
+
+        Args:
+            epoch: The epoch as Keras counts.
+            logs: What Keras logs for it.
+        """
         step = self._measured_step()
+        begun = self._fit.step if self._fit is not None else 0
         return Place(
             model=self._model(),
             # Without a train step, as in a line search, each epoch is a step.
-            step=self.steps - 1 if self.steps else epoch,
-            epoch=epoch,
+            step=self.steps - 1 if self.steps > begun else begun + epoch,
+            epoch=epoch + self._shift,
             logs=dict(logs or {}),
             counters=step.counters if step is not None else lambda name: {},
             kept_examples=self._kept_examples,
@@ -125,7 +155,7 @@ class Recorder:
             self._function.cost.add_between(seconds)
 
     def flush(self) -> None:
-        """Makes everything measured so far last in the record's file."""
+        """Makes everything measured so far last in the record's files."""
         record = self.record
         record.metadata["updated"] = _now()
         if self._function is not None:
@@ -134,7 +164,7 @@ class Recorder:
         step = self._measured_step()
         if step is not None:
             record.metadata["not_measured"] = sorted(step.unreachable - step.reached)
-        record.flush()
+        self._save()
 
     def leave(self, member: Any) -> None:
         """Takes no longer part; the last one to leave ends the measuring."""
@@ -144,19 +174,22 @@ class Recorder:
 
     def stop(self, status: str) -> None:
         """Brings the last readings home and frees the model."""
-        record = self.record
-        if record.metadata["status"] == "running":
-            record.metadata["status"] = status
-            self.flush()
-            if status == "interrupted":
-                for member in self._members:
-                    member.interrupted()
-        self._uninstall()
-
-    def close(self) -> None:
-        """Closes the record's file; what was measured stays in memory."""
-        if self._record is not None:
-            self._record.close()
+        if self._stopped:
+            return
+        self._stopped = True
+        try:
+            # A run that failed before its first epoch has nothing to tell.
+            record = self.record if self._fit is not None else None
+            if record is not None and record.metadata["status"] == "running":
+                record.metadata["status"] = status
+                self.flush()
+                if status == "interrupted":
+                    for member in self._members:
+                        member.interrupted()
+        finally:
+            self._uninstall()
+            for keeper in self._keepers.values():
+                keeper.close()
 
     def drain(self) -> None:
         """Fetches the readings that wait on the device and those of the calls."""
@@ -203,14 +236,60 @@ class Recorder:
             return None
         return tf.nest.map_structure(lambda tensor: tensor.numpy(), examples)
 
-    def _made_record(self) -> TrainingRecord:
-        # Made when it is first needed: all members have joined by then.
+    def _take_full(self) -> None:
+        """Fetches the readings of full rings and makes them last."""
+        self.drain()
+        self._save()
+
+    def _save(self) -> None:
+        record = self._made_record()
+        for keeper in self._keepers.values():
+            keeper.save(record)
+
+    def _take_over(self, before: "Recorder") -> None:
+        """Goes on with the record of a run before, and where it is kept."""
         if self._record is None:
-            self._record = TrainingRecord(self._path)
-            self._record.metadata.update(_description(self._model(), self._request))
+            self._record = before._record
+            self._keepers |= before._keepers
+            self._goes_on = True
+
+    def _keep(self, path: str) -> None:
+        if path in self._keepers:
+            if any(path == member.kept_at for member in self._members):
+                raise ValueError(
+                    "`directory` must not be that of another monitor of the same "
+                    f"run. {received('directory', os.path.dirname(path))}"
+                )
+            self._keepers[path].begin()
+            return
+        for other in list(_recorders.values()):
+            if path in other._keepers:
+                other.stop("interrupted")  # a run that failed and was not cleared yet
+        self._keepers[path] = RecordKeeper(path)
+
+    def _begin_fit(self, epoch: int) -> None:
+        """Marks where a run begins; by now all members have joined."""
+        record = self._made_record(epoch)
+        self._fit = record.begin_fit(epoch, started=_now())
+        self._shift = self._fit.epoch - epoch
+        self.steps = self._fit.step
+
+    def _made_record(self, initial_epoch: int = 0) -> TrainingRecord:
+        record = self._record
+        if record is None and initial_epoch:
+            # The run before may have been in another process.
+            resumed = (keeper.resume() for keeper in self._keepers.values())
+            record = next((one for one in resumed if one is not None), None)
+        if record is None:
+            record = TrainingRecord()
+        if self._fit is None:
+            started = record.metadata.get("started")
+            record.metadata.update(_description(self._model(), self._request))
+            record.metadata["started"] = started or record.metadata["started"]
             for instrument in self._request.instruments:
-                self._record.describe(*instrument.measures)
-        return self._record
+                record.describe(*instrument.measures)
+        self._record = record
+        return record
 
     def _measured_step(self) -> MeasuredStep | None:
         return None if self._function is None else self._function.step
@@ -218,17 +297,28 @@ class Recorder:
     def _install(self) -> None:
         model = self._model()
         if self._shared is not None and model.train_function is self._shared:
-            if self._function is not None and self._function.step is None:
-                self._function.request = self._request
             return
         self.drain()
-        self._first_step = self.steps
         self._shared = SharedFunction.of(model)
-        self._function = MeasuredFunction(model, self._request, self.drain)
-        self._shared.build(self, self._function.build)
+        self._shared.build(self, self._build)
+        self._function = None
         _recorders[model] = self
-        if self._record is not None:
-            self._record.metadata["status"] = "running"
+
+    def _build(self, make: Make) -> MeasuredFunction:
+        assert self._shared is not None
+        if self._function is None:
+            self._function = MeasuredFunction.of(
+                self._shared,
+                self._model(),
+                self._request,
+                self._take_full,
+                afresh=not self._goes_on,
+            )
+            self._first_step = self.steps - self._function.fetched_steps
+        function = self._function.build(make, self._shared.is_wrapped)
+        if function.step is not None:
+            function.step.first_step = self._first_step
+        return function
 
     def _uninstall(self) -> None:
         if self._shared is None:
@@ -237,6 +327,8 @@ class Recorder:
         model = self._model()
         if model is not None:
             _recorders.pop(model, None)
+        if self._function is not None:
+            self._function.release()
         self._function = self._shared = None
 
 

@@ -46,6 +46,8 @@ class MeasuredStep:
             new_replica(device, request, model.steps_per_execution)
             for device in devices
         ]
+        # How the record counts the first step of the run.
+        self.first_step = 0
         self._counters: dict[tuple[str, str], Counter] = {}
         self.examples: CapturedExamples | None = None
         if request.kept_examples:
@@ -82,6 +84,14 @@ class MeasuredStep:
             for state in {id(state): state for state in states}.values():
                 state.assign(interval)
 
+    def restart(self) -> None:
+        """Puts everything back to how it is before the first step of a run."""
+        for replica in self.replicas:
+            replica.restart()
+        self._counters.clear()
+        if self.examples is not None:
+            self.examples.restart()
+
     def counters(self, name: str) -> Mapping[str, Counter]:
         """What was counted under a name, by layer, over all replicas."""
         found = {}
@@ -89,7 +99,7 @@ class MeasuredStep:
             if key[0] == name:
                 if key not in self._counters:
                     states = [replica.counters[key] for replica in self.replicas]
-                    self._counters[key] = Counter(states, since=0)
+                    self._counters[key] = Counter(states, self.first_step)
                 found[key[1]] = self._counters[key]
         return found
 

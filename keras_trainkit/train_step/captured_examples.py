@@ -46,6 +46,9 @@ class CapturedExamples:
             return False
         if self._states is None:
             self._states = self._prepare(data, flat)
+        kinds = [(state.shape[1:], state.dtype) for state in self._states]
+        if kinds != [(v.shape[1:], v.dtype) for v in flat]:
+            return False  # of another kind than the first
         states, total, wanted = self._states, self._count, self._wanted
 
         def take(count: Any, *values: Any) -> Any:
@@ -63,6 +66,11 @@ class CapturedExamples:
     def are_enough(self) -> bool:
         """Whether no more examples will be kept."""
         return self._states is not None and self._count.numpy() >= self._wanted
+
+    def restart(self) -> None:
+        """Forgets the examples; others of the same kind take their place."""
+        if self._states is not None:
+            self._count.assign(0)
 
     def value(self) -> Any:
         """The examples kept, structured as the data of a step.

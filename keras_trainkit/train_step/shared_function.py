@@ -52,6 +52,16 @@ class SharedFunction:
         current = model.train_function
         return current if isinstance(current, cls) else cls(model)
 
+    @property
+    def original(self) -> Any:
+        """Keras' own train function, in whose place this one is."""
+        return self._previous
+
+    @property
+    def is_wrapped(self) -> bool:
+        """Whether a tenant does more in each step."""
+        return bool(self._wraps)
+
     def wrap(self, tenant: Tenant, wrapper: Callable[[Step], Step]) -> None:
         """Takes part by doing more in each step, around whatever it does.
 

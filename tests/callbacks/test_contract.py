@@ -57,11 +57,30 @@ def test_monitor_leaves_the_model_clean_and_keeps_its_record(monitor):
     assert monitor.record.metadata["status"] == "finished"
 
 
-def test_monitor_starts_a_second_fit_clean(monitor):
+def test_record_goes_on_in_a_second_fit_of_the_same_model(monitor):
     model = compiled()
-    fit(model, monitor, epochs=3)
+    fit(model, monitor, epochs=2)
     first = monitor.record
     fit(model, monitor, epochs=1)
+    fit(model, monitor, epochs=4, initial_epoch=3)
+    assert_clean(model)
+    assert monitor.record is first
+    steps, epochs, _ = first.values("loss")
+    assert steps.tolist() == list(range(12))
+    assert epochs.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+    assert first.values("epoch_loss")[1].tolist() == [0, 1, 2, 3]
+    assert [(begun.step, begun.epoch) for begun in first.fits] == [
+        (0, 0),
+        (6, 2),
+        (9, 3),
+    ]
+    assert first.metadata["status"] == "finished"
+
+
+def test_record_begins_anew_with_another_model(monitor):
+    fit(compiled(), monitor, epochs=3)
+    first = monitor.record
+    fit(compiled(), monitor, epochs=1)
     assert monitor.record is not first
     assert monitor.record.to_frame().epoch.max() == 0
     assert first.to_frame().epoch.max() == 2
