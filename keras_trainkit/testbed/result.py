@@ -1,12 +1,15 @@
 """What a run of the test bed found."""
 
+import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from keras_trainkit.arguments import check_choice, received
 from keras_trainkit.testbed.grading import DIVERGING, GRADES
+from keras_trainkit.testbed.page import heat_map_figure, write_page
 
 GROUPS = ("family", "shape", "noise", "scale", "drift", "dimensions")
 _NEAR = 0.9
@@ -157,6 +160,40 @@ class Result:
             both[columns]
             .assign(changed=changed)
             .sort_values("changed", kind="stable", ignore_index=True)
+        )
+
+    def heat_map(self) -> Any:
+        """Draws tests by optimizers, coloured by grade.
+
+        Returns:
+            A `plotly.graph_objects.Figure`.
+
+        Raises:
+            ImportError: If plotly is not installed.
+        """
+        return heat_map_figure(self._table)
+
+    def write(self, path: str | os.PathLike[str], *, title: str | None = None) -> str:
+        """Writes heat map, sensitivity and pass rates as one offline HTML page.
+
+        Args:
+            path: The HTML file to write; missing directories are made.
+            title: Heading; `None` for one of its own.
+
+        Returns:
+            The path written.
+
+        Raises:
+            ValueError: If the title is not a string.
+            ImportError: If plotly or Jinja2 are not installed.
+        """
+        return write_page(
+            self._table,
+            self.pass_rates("family"),
+            self.sensitivity(),
+            self.dropped,
+            path,
+            title,
         )
 
     def __repr__(self) -> str:
