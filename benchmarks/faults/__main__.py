@@ -21,13 +21,14 @@ def main():
     parser.add_argument("--folder", default="runs/faults")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--listed", action="store_true", help="each program")
     parser.add_argument("--stage", choices=["training", "preflight"])
     arguments = parser.parse_args()
     folder = f"{arguments.folder}/{arguments.part}"
     if arguments.what == "table":
         from benchmarks.faults.table import write_table
 
-        write_table(folder)
+        write_table(folder, arguments.listed)
         return
     names = [
         name

@@ -107,6 +107,11 @@ class Course(Readings):
         name = str(self.task.get("loss", ""))
         return bool(name) and name not in _WITHOUT_FLOOR and self.trivial > 0
 
+    @property
+    def is_summed(self) -> bool:
+        """Whether the loss that Keras reports is a sum over the batch, no mean."""
+        return self.task.get("reduction") == "sum"
+
     @cached_property
     def share_left(self) -> float:
         """Loss on training examples now, as a share of the best constant answer's.

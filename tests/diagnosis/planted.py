@@ -170,6 +170,16 @@ HEALTHY = {
     "similarity": lambda: run(
         -0.95 + falling(0.9, 0.0), task={"loss": "cosine_similarity"}, trivial_loss=-0.2
     ),
+    "frozen_backbone": lambda: run(task={"frozen_layers": 9}),
+    "summed_and_learning": lambda: run(
+        32 * falling(), task={"reduction": "sum"}, example_loss=0.2
+    ),
+    "rare_class": lambda: run(
+        np.concatenate([[0.75], falling(0.6, 0.02, 299)]),
+        task={"loss": "binary_crossentropy", "activation": "sigmoid"},
+        trivial_loss=0.13,
+        target_high=1.0,
+    ),
     "light_penalty": lambda: run(train_loss_eval=0.4, example_loss=0.3),
 }
 
@@ -227,6 +237,8 @@ PLANTED = {
     ),
     "penalties_outweigh_data": lambda: stuck(example_loss=2.2, train_loss_eval=9.0),
     "inference_differs": lambda: run(train_loss_eval=5.0, example_loss=5.0),
+    "loss_is_summed": lambda: stuck(task={"reduction": "sum"}),
+    "frozen_layers": lambda: stuck(task={"frozen_layers": 2}),
     "learns_nothing": lambda: stuck(),
     "underfitting": lambda: run(flat(2.0), example_loss=2.0),
     "stopped_too_early": lambda: run(

@@ -33,7 +33,11 @@ class LabelsOfOthers(Rule):
     examples: int = 200
 
     def judge(self, course: Course) -> Verdict:
-        if not course.has_floor or len(course.validation) < self.epochs:
+        if (
+            course.is_summed
+            or not course.has_floor
+            or len(course.validation) < self.epochs
+        ):
             return self.skips(f"fewer than {self.epochs} epochs with validation")
         if course.task.get("examples", 0) < self.examples:
             return self.skips(f"fewer than {self.examples} examples")

@@ -59,7 +59,7 @@ class OutputNotProbabilities(Rule):
                 "and 1.",
             )
         if course.task.get("from_logits"):
-            return self.passes("the loss expects logits")
+            return self._logits(course)
         low = float(course.values("prediction_low").min())
         high = float(course.values("prediction_high").max())
         if low >= -self.margin and high <= 1 + self.margin:
@@ -73,4 +73,18 @@ class OutputNotProbabilities(Rule):
             evidence={"prediction_low": low, "prediction_high": high},
             first_step=0,
             advice="Pass from_logits=True to the loss, or end in softmax or sigmoid.",
+        )
+
+    def _logits(self, course: Course) -> Verdict:
+        activation = course.task.get("activation")
+        if activation not in ("softmax", "sigmoid"):
+            return self.passes("the loss expects logits")
+        return self.finds(
+            f"The loss expects logits, the output already applies {activation}.",
+            where="output",
+            severity="error",
+            confidence=0.95,
+            evidence={"activation": str(activation), "from_logits": True},
+            first_step=0,
+            advice="Drop the activation, or from_logits=True.",
         )

@@ -44,9 +44,7 @@ class PenaltiesOutweighData(Rule):
     def judge(self, course: Course) -> Verdict:
         if not course.share_left > self.left:
             return self.passes("the run learns")
-        own = course.last("example_loss")
-        penalties = course.values("train_loss_eval") - own
-        most = float(penalties.max()) / course.trivial if len(penalties) else np.nan
+        most = self._penalties(course)
         decay = _decay(course.record.metadata)
         dropout = float(course.task.get("dropout", 0.0))
         if most > self.penalty:
@@ -71,6 +69,17 @@ class PenaltiesOutweighData(Rule):
             first_step=0,
             advice=advice,
         )
+
+    def _penalties(self, course: Course) -> float:
+        """Penalties over the best constant answer's loss: reported less own."""
+        reported, own = course.values("train_loss_eval"), course.values("example_loss")
+        count = min(len(reported), len(own))
+        if course.is_summed or not count:
+            return np.nan
+        reported, own = reported[-count:], own[-count:]
+        # Sure and wrong predictions differ too: own ones are clipped.
+        calm = own < 1.5 * course.trivial
+        return float((reported - own)[calm].max(initial=0.0)) / course.trivial
 
 
 def _decay(metadata: dict[str, Any]) -> float:

@@ -31,7 +31,11 @@ class ValidationDiffers(Rule):
     left: float = 0.7
 
     def judge(self, course: Course) -> Verdict:
-        if not course.has_floor or not np.isfinite(course.validation).any():
+        if (
+            course.is_summed
+            or not course.has_floor
+            or not np.isfinite(course.validation).any()
+        ):
             return self.skips("no loss to compare with")
         best = float(np.nanmin(course.validation)) / course.trivial
         if not (best > self.times and course.share_left < self.left):

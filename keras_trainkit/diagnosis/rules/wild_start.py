@@ -1,6 +1,7 @@
 """Did the untrained model lose far more than a clueless guess?"""
 
 import dataclasses
+import math
 
 from keras_trainkit.diagnosis.course import Course
 from keras_trainkit.diagnosis.rule import Rule
@@ -35,9 +36,9 @@ class WildStart(Rule):
     left: float = 0.5
 
     def judge(self, course: Course) -> Verdict:
-        if not course.has_floor:
+        if not course.has_floor or course.is_summed:
             return self.skips("no loss to compare with")
-        guess = max(course.trivial, self._of_zero(course))
+        guess = max(course.trivial, self._clueless(course))
         ratio = float(course.losses[0]) / guess if course.steps else 0.0
         if not (ratio > self.times and course.share_left > self.left):
             return self.passes(f"the first loss is {ratio:.2g} times a clueless guess")
@@ -58,11 +59,13 @@ class WildStart(Rule):
             "-1 ... 1.",
         )
 
-    def _of_zero(self, course: Course) -> float:
-        """What answering zero loses at most: targets may lie far from zero."""
-        size = max(abs(course.last("target_low")), abs(course.last("target_high")))
-        name = str(course.task.get("loss", ""))
+    def _clueless(self, course: Course) -> float:
+        """What is lost by answering zero, or all classes alike."""
+        top = course.last("target_high")
+        size = max(abs(course.last("target_low")), abs(top))
         return {
             "mean_squared_error": size**2,
             "mean_absolute_error": size,
-        }.get(name, 0.0)
+            "sparse_categorical_crossentropy": math.log(max(top + 1, 2)),
+            "binary_crossentropy": math.log(2),
+        }.get(str(course.task.get("loss", "")), 0.0)
