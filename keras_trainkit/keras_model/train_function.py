@@ -27,9 +27,8 @@ def traced(function: Any, iterator: Any) -> Any:
         found, argument = held.get("one_step_on_data"), iterator[0]
         # Keras puts `None` in the place of missing parts first, by a wrapper.
         found = getattr(found, "__wrapped__", found)
-    if not hasattr(found, "get_concrete_function"):
-        return None
-    return found.get_concrete_function(argument)
+    trace = getattr(found, "get_concrete_function", None)
+    return None if trace is None else trace(argument)
 
 
 def written_by(function: Any) -> list[Any]:
@@ -54,6 +53,20 @@ def written_by(function: Any) -> list[Any]:
         if variable is not None:
             found[id(handle)] = variable
     return list(found.values())
+
+
+def draws(function: Any) -> bool:
+    """Whether a traced function draws random numbers that are no variable's.
+
+    Operations such as `tf.random.normal` keep a generator of their own, in each
+    function that they are compiled into.
+
+    Args:
+        function: A `ConcreteFunction`.
+    """
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(n for one in graph.library.function for n in one.node_def)]
+    return any("seed2" in n.attr and "Dataset" not in n.op for n in nodes)
 
 
 class HandledVariable:

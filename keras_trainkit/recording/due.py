@@ -20,7 +20,6 @@ class Due:
     Args:
         model: The model.
         replica: The replica.
-        early: Whether readings are taken before the loss of the step is known.
         known: The channels that are due, if the host knows them beforehand.
     """
 
@@ -28,13 +27,11 @@ class Due:
         self,
         model: Any,
         replica: Replica,
-        early: bool,
         known: frozenset[str] | None = None,
     ) -> None:
         self.number = replica.step.read_value()
         self._known = known
         self._replica = replica
-        self._early = early
         self._accumulated = steps_per_update(model)
         self._iterations = None
         if self._accumulated > 1:
@@ -81,17 +78,13 @@ class Due:
             and not all(map(self.is_always_due, channels))
         ):
             alarmed = ~tf.math.is_finite(self._loss)
-            if self._early:
-                self._replica.alarmed.assign(alarmed)
             self._replica.alarms.assign_add(tf.cast(alarmed, tf.int64))
         self._replica.step.assign_add(1)
 
     def is_always_due(self, channel: str) -> bool:
         """Whether a channel is due in every step; "steps" is."""
         return channel == "steps" or (
-            channel in self._replica.always
-            and self._iterations is None
-            and not self._early
+            channel in self._replica.always and self._iterations is None
         )
 
     def is_certain(self, channel: str) -> bool:
@@ -116,11 +109,7 @@ class Due:
         )
 
     def _is_alarmed(self) -> Any:
-        # Before the loss is known, the loss of the step before has to tell.
-        if self._early:
-            alarmed = self._replica.alarmed.read_value()
-        elif self._loss is not None:
-            alarmed = ~tf.math.is_finite(self._loss)
-        else:
+        if self._loss is None:
             return tf.constant(False)
+        alarmed = ~tf.math.is_finite(self._loss)
         return alarmed & (self._replica.alarms.read_value() < _ALARMS)

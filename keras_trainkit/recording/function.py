@@ -211,7 +211,7 @@ class MeasuredFunction:
         if due not in self._functions:
             own = self.step if due is None else self.step.with_due(due)
             assert self._make is not None
-            self._functions[due] = self._make(own)
+            self._functions[due] = self._make(own, light=due == frozenset())
         return self._functions[due]
 
     def _count_call(self) -> None:

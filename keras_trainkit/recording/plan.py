@@ -16,7 +16,6 @@ class Plan:
         request: What is measured.
         model: The model.
         replica_count: How many replicas train it.
-        uses_twin: Whether a due step is done twice, once to be measured.
         owners: The layer that owns each trainable variable, by the variable's `id`.
         tapped: The layers whose outputs are looked at.
     """
@@ -24,7 +23,6 @@ class Plan:
     request: Request
     model: Any
     replica_count: int
-    uses_twin: bool
     owners: Mapping[int, MeasuredLayer]
     tapped: tuple[MeasuredLayer, ...]
 

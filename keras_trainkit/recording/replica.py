@@ -23,7 +23,6 @@ class Replica:
     device: str | None
     step: Any
     alarms: Any
-    alarmed: Any
     intervals: dict[str, Any]
     always: frozenset[str]
     fewest_rows: int = 1
@@ -53,7 +52,6 @@ class Replica:
         """Puts everything back to how it is before the first step."""
         for state in (self.step, self.alarms, *self.counters.values()):
             state.assign(np.zeros(state.shape))
-        self.alarmed.assign(False)
         for ring in self.rings.values():
             ring.restart()
 
@@ -79,7 +77,6 @@ def new_replica(device: str | None, request: Request, steps_together: int) -> Re
         device,
         variable(0, tf.int64, device),
         variable(0, tf.int64, device),
-        variable(False, tf.bool, device),
         intervals,
         always=frozenset(
             channel for channel, every in request.channels.items() if every == 1

@@ -11,8 +11,6 @@ from keras_trainkit.keras_model.layers import (
     all_layers,
     measured_layers,
 )
-from keras_trainkit.keras_model.replicas import plain
-from keras_trainkit.keras_model.state import variables_of
 from keras_trainkit.recording.counter import Counter
 from keras_trainkit.recording.due import Due
 from keras_trainkit.recording.plan import Plan
@@ -20,7 +18,6 @@ from keras_trainkit.recording.replica import Replica, new_replica
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.trace import StepTrace
 from keras_trainkit.train_step.captured_examples import CapturedExamples
-from keras_trainkit.train_step.fusion import may_be_fused
 from keras_trainkit.train_step.taps import Taps
 
 
@@ -108,13 +105,8 @@ class MeasuredStep:
     ) -> Any:
         plan = self._planned(data)
         replica = self._this_replica()
-        if known and plan.uses_twin:
-            known = None  # a twin needs its branch
-        due = Due(self.model, replica, plan.uses_twin, known)
+        due = Due(self.model, replica, known)
         channels = frozenset(replica.intervals) if known is None else known
-        if channels and plan.uses_twin:
-            self._measure_twin(plan, data, replica, due)
-            channels = frozenset()
         trace = StepTrace(plan, replica, due, channels, data)
         logs = self._run_original(data, trace)
         trace.read(logs)
@@ -134,15 +126,12 @@ class MeasuredStep:
             return self._plan
 
     def _made_plan(self, data: Any) -> Plan:
-        # A subclassed model is built by its first step only, and so are optimizers
-        # and metrics. A trace that is never run builds them, and reads no seed.
+        # Run eagerly, a subclassed model is built by its first step only. A trace
+        # that is never run builds it, and reads no seed.
         model = self.model
         if self.replica_count == 1 and not all(
             layer.built for layer in all_layers(model)
         ):
-            self._trace_for_nothing(data)
-        uses_twin = self._needs_twin()
-        if uses_twin:
             self._trace_for_nothing(data)
         owners = {
             id(value): layer
@@ -150,7 +139,7 @@ class MeasuredStep:
             for value in layer.variables
         }
         tapped = tuple(self._tapped_layers())
-        return Plan(self.request, model, self.replica_count, uses_twin, owners, tapped)
+        return Plan(self.request, model, self.replica_count, owners, tapped)
 
     def _trace_for_nothing(self, data: Any) -> None:
         def step() -> Any:
@@ -164,24 +153,6 @@ class MeasuredStep:
             if not self.model.run_eagerly:
                 raise
 
-    def _measure_twin(self, plan: Plan, data: Any, replica: Replica, due: Due) -> None:
-        # XLA, and fused layers without it, round differently wherever a tensor has
-        # one more reader, and the weights would differ in their last bit. So a due
-        # step is done twice: a measured twin in a branch of its own, which is
-        # undone, and then the step as it is.
-        state = [plain(variable) for variable in variables_of(self.model)]
-        channels = frozenset(replica.intervals)
-
-        def twin() -> Any:
-            before = [tf.identity(value) for value in state]
-            trace = StepTrace(plan, replica, due, channels, data)
-            trace.read(self._run_original(data, trace))
-            for value, old in zip(state, before, strict=True):
-                value.assign(old)
-            return tf.constant(0)
-
-        tf.cond(due.any_of(channels), twin, lambda: tf.constant(0))
-
     def _run_original(self, data: Any, trace: StepTrace) -> Any:
         """Runs the model's own train step under the tap of a trace."""
         assert self._taps is not None
@@ -192,23 +163,6 @@ class MeasuredStep:
             self._taps.leave()
             self.reached |= set(trace.tap.activations)
             self.unreachable |= trace.tap.unreachable
-
-    def _needs_twin(self) -> bool:
-        if self.model.run_eagerly:
-            return False
-        if self.model.jit_compile:
-            return True
-        fusible = [
-            layer
-            for layer in self._tapped_layers()
-            if may_be_fused(layer.layer, self.model)
-        ]
-        if fusible and self.replica_count > 1:
-            # Replicas meet in the update, which no branch may hold: these layers
-            # are left alone.
-            self.unreachable |= {layer.label for layer in fusible}
-            return False
-        return bool(fusible)
 
     def _tapped_layers(self) -> list[MeasuredLayer]:
         if "layers" not in self.request.taps:

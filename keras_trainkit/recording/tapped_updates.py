@@ -111,10 +111,7 @@ class TappedUpdates:
             nothing = [value.nothing() for value in values]
             return nothing, nothing, [tf.zeros([])] * len(values)
 
-        if self._plan.uses_twin:
-            before, parts, squares = read()
-        else:
-            before, parts, squares = self._due.when(self._channels, read, skip)
+        before, parts, squares = self._due.when(self._channels, read, skip)
         self._pending = [
             Update(
                 variable,

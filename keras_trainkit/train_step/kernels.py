@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import tensorflow as tf
-
 # The graphs that a function was compiled to are shown by TensorFlow's context alone.
 from tensorflow.python.eager import context
 
+# A device and the name of an operation on it.
+Key = tuple[int, str]
 # They hand on what they are given, bit by bit.
 _PASSING = {
     "Identity",
@@ -48,7 +48,7 @@ def with_graphs(run: Callable[[], Any]) -> tuple[Any, list[Any]]:
 
     Returns:
         What it returned, and the executed graphs of each function compiled: lists of
-        `GraphDef`, one for each device.
+        `GraphDef`.
     """
     current = context.context()
     current.enable_graph_collection()
@@ -57,21 +57,26 @@ def with_graphs(run: Callable[[], Any]) -> tuple[Any, list[Any]]:
         metadata = current.export_run_metadata()
     finally:
         current.disable_graph_collection()
-    return result, [list(one.partition_graphs) for one in metadata.function_graphs]
+    return result, [_executed(one) for one in metadata.function_graphs]
+
+
+def _executed(graphs: Any) -> list[Any]:
+    # Of several devices each numbers its own arguments: there the graph is taken as
+    # it was before it was divided.
+    divided = list(graphs.partition_graphs)
+    return divided if len(divided) == 1 else [graphs.post_optimization_graph]
 
 
 def graphs_of(function: Any, collected: list[Any]) -> list[Any] | None:
     """Finds the executed graphs of a traced function among all those collected."""
     inputs = len(function.graph.inputs)
-    fitting = [
-        graphs
-        for graphs in collected
-        if len({n.attr["index"].i for g in graphs for n in g.node if n.op == "_Arg"})
-        <= inputs
-        and any(n.op == "_Arg" for g in graphs for n in g.node)
-    ]
-    largest = max(fitting, key=lambda gs: sum(len(g.node) for g in gs), default=None)
-    return largest
+
+    def arguments(graphs: list[Any]) -> set[int]:
+        nodes = (node for graph in graphs for node in graph.node)
+        return {node.attr["index"].i for node in nodes if node.op == "_Arg"}
+
+    fitting = [one for one in collected if len(arguments(one)) == inputs]
+    return max(fitting, key=lambda one: sum(len(g.node) for g in one), default=None)
 
 
 class Kernels:
@@ -88,18 +93,20 @@ class Kernels:
         if captured:
             names[-len(captured) :] = [f"captured {id(one)}" for one in captured]
         self._arguments = names
-        self._nodes: dict[tuple[int, str], Any] = {}
-        self._sends: dict[str, tuple[int, str]] = {}
+        self._nodes: dict[Key, Any] = {}
+        self._sends: dict[str, Key] = {}
         for device, graph in enumerate(graphs):
             for node in graph.node:
                 self._nodes[device, node.name] = node
                 if node.op in ("_Send", "_HostSend"):
                     self._sends[_tensor_name(node)] = device, node.input[0]
         self._library = {
-            one.signature.name: one for graph in graphs for one in graph.library.function
+            one.signature.name: one
+            for graph in graphs
+            for one in graph.library.function
         }
-        self._turning: dict[tuple[int, str], str] = {}
-        self._known: dict[tuple[int, str], str] = {}
+        self._turning: dict[Key, str] = {}
+        self._known: dict[Key, str] = {}
         loops = [key for key, node in self._nodes.items() if node.op in _TURNING]
         for _ in range(_TURNS if loops else 0):
             self._known.clear()
@@ -109,9 +116,25 @@ class Kernels:
         self._known.clear()
         self.all = {self._of_node(key) for key in self._nodes}
         self.all |= set(self._turning.values())
-        self.draws = any(_draws(node) for node in self._nodes.values())
 
-    @property
+    def lacking(self, other: "Kernels") -> list[str]:
+        """Names the operations that another function does not run likewise.
+
+        Args:
+            other: The kernels of the other function, which may run more.
+
+        Returns:
+            Of each chain the first; none if it runs them all.
+        """
+        if self.results() <= other.all:
+            return []
+        missing = {key for key in self._nodes if self._of_node(key) not in other.all}
+        return sorted(
+            key[1]
+            for key in missing
+            if not any(source in missing for source in self._sources(key))
+        )
+
     def results(self) -> set[str]:
         """Those that write something or whose results nobody takes."""
         taken = {
@@ -127,7 +150,7 @@ class Kernels:
         }
         return found | set(self._turning.values())
 
-    def _of_node(self, key: tuple[int, str]) -> str:
+    def _of_node(self, key: Key) -> str:
         # Not by recursion: graphs are deeper than Python's stack.
         waiting = [key]
         while waiting:
@@ -145,7 +168,7 @@ class Kernels:
             self._known[current] = self._digest(current)
         return self._known[key]
 
-    def _sources(self, key: tuple[int, str]) -> Iterator[tuple[int, str]]:
+    def _sources(self, key: Key) -> Iterator[Key]:
         node = self._nodes[key]
         if node.op in _TURNING:
             return
@@ -171,7 +194,7 @@ class Kernels:
                 return self._of_input(*sent)
         return f"{self._of_node(key)}:{output or 0}"
 
-    def _digest(self, key: tuple[int, str]) -> str:
+    def _digest(self, key: Key) -> str:
         node = self._nodes[key]
         if node.op in _TURNING:
             return f"turning {self._turning.get(key, '')}"
@@ -217,11 +240,6 @@ def _writes(node: Any) -> bool:
         "ResourceGather",
         "ResourceGatherNd",
     )
-
-
-def _draws(node: Any) -> bool:
-    """Whether an operation draws random numbers from a generator of its own."""
-    return "seed2" in node.attr and "Dataset" not in node.op
 
 
 def _hash(*parts: str) -> str:

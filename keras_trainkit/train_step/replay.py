@@ -132,4 +132,3 @@ class Replay:
         options.experimental_optimization.apply_default_optimizations = False
         endless = tf.data.Dataset.range(tf.int64.max).map(taken)
         return endless.take_while(has_more).map(packed).with_options(options)
-

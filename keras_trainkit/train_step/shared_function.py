@@ -7,9 +7,21 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
+from keras_trainkit.train_step.twin import Bare, Twin
 
 Step = Callable[[Any], Any]
-Make = Callable[[Step], Any]
+
+
+class Make(Protocol):
+    """Makes a train function around a step."""
+
+    def __call__(self, step: Step, *, light: bool = False) -> Any:
+        """Returns a function that trains as Keras' own does, to the last bit.
+
+        Args:
+            step: A step that does more than the model's own.
+            light: Whether it reads no more than the loss.
+        """
 
 
 class Tenant(Protocol):
@@ -42,6 +54,8 @@ class SharedFunction:
         self._wraps: list[tuple[Tenant, Callable[[Step], Step]]] = []
         self._builds: list[tuple[Tenant, Callable[[Make], Any]]] = []
         self._function: Any = None
+        self._bare: Bare | None = None
+        self._twins: list[Twin] = []
         model.train_function = self
         # Around Keras' attribute tracking, which would take it for state.
         model.__dict__["make_train_function"] = self._clear_away
@@ -116,11 +130,23 @@ class SharedFunction:
             _, builder = self._builds[0]
             self._function = builder(self._made_around)
         else:
-            self._function = self._made_around(self._model().train_step)
+            self._function = self._made_around(self._model().train_step, light=True)
 
-    def _made_around(self, step: Step) -> Any:
+    def _made_around(self, step: Step, *, light: bool = False) -> Any:
+        model = self._model()
+        if self._bare is None:
+            if self._previous is None:
+                self._previous = self._keras_function(model.train_step)
+            self._bare = Bare(
+                model, self._previous, lambda: self._keras_function(model.train_step)
+            )
         for _, wrapper in self._wraps:
             step = wrapper(step)
+        twin = Twin(self._bare, self._keras_function(step), light)
+        self._twins.append(twin)
+        return twin
+
+    def _keras_function(self, step: Step) -> Any:
         # Keras makes its function around whatever `train_step` is at that moment.
         model = self._model()
         own_step = model.__dict__.get("train_step")
@@ -143,6 +169,9 @@ class SharedFunction:
     def _restore(self) -> None:
         model = self._model()
         self._wraps, self._builds, self._function = [], [], None
+        for twin in self._twins:
+            twin.close()
+        self._twins, self._bare = [], None
         if model is None:
             return
         # A later shared function may be in place already.
