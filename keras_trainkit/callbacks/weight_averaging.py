@@ -34,6 +34,8 @@ from keras_trainkit.train_step.shared_function import (
     check_strategy,
 )
 
+_WORSE = 0.01  # a smaller share of the loss is noise
+
 
 class WeightAveraging(keras.callbacks.Callback):
     """Keeps an average of the weights and measures it beside the weights.
@@ -208,6 +210,7 @@ class WeightAveraging(keras.callbacks.Callback):
             self._average.build()
         self._start = self._first_epoch()
         self._epoch: int | None = None
+        self._losses: tuple[Any, Any] = None, None
         self._examples = None if self.train_data is not None else KeptExamples()
         self._averaged = AveragedModel(self.model, self._average, self._batches)
         self._install()
@@ -243,11 +246,24 @@ class WeightAveraging(keras.callbacks.Callback):
             return
         if self.count:
             self._averaged.assign()
+            self._warn_if_worse()
         else:
             warnings.warn(
                 "WeightAveraging took no point and leaves the weights as they are: "
                 f"training ended before start_epoch={self._start}.",
                 stacklevel=2,
+            )
+
+    def _warn_if_worse(self) -> None:
+        raw, averaged = self._losses
+        if raw is None or averaged is None:
+            return
+        if averaged - raw > _WORSE * abs(raw) or np.isnan(averaged) > np.isnan(raw):
+            warnings.warn(
+                "The average, which the model now holds, ended worse than the weights "
+                f"that were trained: the last val_{self.name}_loss was {averaged:.4g}, "
+                f'val_loss {raw:.4g}. at_end="raw" keeps the latter.',
+                stacklevel=3,
             )
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -325,7 +341,9 @@ class WeightAveraging(keras.callbacks.Callback):
             )
             return {}
         with self.applied():
-            return dict(evaluate(**arguments | {"callbacks": None, "verbose": 0}))
+            averaged = dict(evaluate(**arguments | {"callbacks": None, "verbose": 0}))
+        self._losses = raw.get("loss"), averaged.get("loss")
+        return averaged
 
     def _first_epoch(self) -> int:
         if self.start_epoch is not None:

@@ -39,11 +39,12 @@ class MemberPredictions:
         else:
             predicted = apart.predict(x, batch_size=batch_size, verbose=0)
         predicted = _of_members(predicted)
-        step = _output_step(predicted[0], output)
-        index = [path[0] if path else None for path in _paths(predicted[0])].index(step)
+        steps = _steps(predicted[0])
+        names = _names(ensemble, steps)
+        index = _chosen(steps, names, output)
         self.kind = ensemble.kinds[index]
-        self.predicted = np.stack([_one(each, step) for each in predicted])
-        self.target = np.asarray(_one(y, step) if _is_nested(y) else y)
+        self.predicted = np.stack([_one(each, steps[index]) for each in predicted])
+        self.target = _target(y, steps[index], names[index])
         if len(self.target) != self.predicted.shape[1]:
             raise ValueError(
                 f"`y` must have a row for each of the {self.predicted.shape[1]} rows "
@@ -104,21 +105,44 @@ def _is_nested(value: Any) -> bool:
     )
 
 
-def _paths(outputs: Any) -> list[tuple]:
-    return [path for path, _ in keras.tree.flatten_with_path(outputs)]
+def _steps(outputs: Any) -> list[Any]:
+    """The key or place of each output, `None` of the only one."""
+    paths = [path for path, _ in keras.tree.flatten_with_path(outputs)]
+    return [path[0] if path else None for path in paths]
 
 
-def _output_step(outputs: Any, output: Any) -> Any:
-    steps = [path[0] if path else None for path in _paths(outputs)]
+def _names(ensemble: VotingModel, steps: list[Any]) -> list[Any]:
+    """What each output is called: its key, or the name that its model gives it."""
+    names = getattr(ensemble, "output_names", None)
+    if names is None or len(names) != len(steps):
+        return steps
+    pairs = zip(steps, names, strict=True)
+    return [step if isinstance(step, str) else name for step, name in pairs]
+
+
+def _chosen(steps: list[Any], names: list[Any], output: Any) -> int:
     if output is None and len(steps) == 1:
-        return steps[0]
-    if output is None or output not in steps:
-        words = ", ".join(repr(step) for step in steps)
+        return 0
+    for known in (names, steps):
+        if output is not None and output in known:
+            return known.index(output)
+    words = ", ".join(repr(name) for name in names)
+    raise ValueError(f"`output` must be one of {words}. {received('output', output)}")
+
+
+def _target(y: Any, step: Any, name: Any) -> np.ndarray:
+    if not _is_nested(y):
+        return np.asarray(y)
+    if isinstance(y, dict) and step not in y:
+        step = name
+    try:
+        return _one(y, step)
+    except (KeyError, IndexError, TypeError):
         raise ValueError(
-            f"`output` must be one of {words}. {received('output', output)}"
-        )
-    return output
+            f"`y` must have targets of the output {name!r}. "
+            + received("y", list(y) if isinstance(y, dict) else f"{len(y)} arrays")
+        ) from None
 
 
-def _one(outputs: Any, step: Any) -> Any:
+def _one(outputs: Any, step: Any) -> np.ndarray:
     return np.asarray(outputs if step is None else outputs[step])

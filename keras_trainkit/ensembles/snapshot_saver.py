@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -93,6 +94,22 @@ class SnapshotSaver(keras.callbacks.Callback):
         if optimizer is None or schedule_position(optimizer) >= end:
             self._save(self._next)
             self._next += 1
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Says so if no cycle ended."""
+        if not self.paths:
+            optimizer = getattr(self.model, "optimizer", None)
+            done = self._batches if optimizer is None else schedule_position(optimizer)
+            end = self._cycles.end(self._next)
+            warnings.warn(
+                f"SnapshotSaver saved nothing: training ended after update {done}, and "
+                + (
+                    "no cycle was left to end."
+                    if end is None
+                    else f"the next cycle ends with update {end}."
+                ),
+                stacklevel=2,
+            )
 
     def _save(self, number: int) -> None:
         ending = ".weights.h5" if self.weights_only else ".keras"

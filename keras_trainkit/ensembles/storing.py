@@ -1,5 +1,6 @@
 """Members as parts of the ensemble's configuration and file."""
 
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,8 +44,13 @@ def share_layers(members: Sequence[keras.Model]) -> bool:
 
 
 def copy_state(source: keras.Model, target: keras.Model) -> None:
-    """Gives a model of the same kind the weights and the optimizer's state."""
+    """Gives a model of the same kind the weights, tables and the optimizer's state."""
     target.set_weights(source.get_weights())
+    for old, new in zip(all_layers(source), all_layers(target), strict=True):
+        if hasattr(old, "save_assets"):  # such as the words of a TextVectorization
+            with tempfile.TemporaryDirectory() as directory:
+                old.save_assets(directory)
+                new.load_assets(directory)
     optimizer = getattr(source, "optimizer", None)
     if optimizer is not None and optimizer.built:
         pairs = zip(optimizer.variables, target.optimizer.variables, strict=True)

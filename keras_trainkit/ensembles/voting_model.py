@@ -61,6 +61,17 @@ class VotingModel(keras.Model):
         return tuple(self._distinct[place] for place in self._places)
 
     @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs, those of the first member.
+
+        Its losses and metrics and what `evaluate` returns go by them.
+
+        Raises:
+            AttributeError: If it has none, which is how Keras asks.
+        """
+        return list(self._distinct[0].output_names)
+
+    @property
     def shares(self) -> tuple[float, ...]:
         """What part of the vote each of `members` has; they sum to 1."""
         return tuple(normalized(self._weights_given or [1.0] * len(self._places)))

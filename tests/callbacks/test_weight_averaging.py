@@ -423,3 +423,40 @@ def test_hand_made_updates_without_an_optimizer_count_by_step():
     averaging = WeightAveraging("mean", start_epoch=0)
     _, points = trained(averaging, ByHand, optimizer=None, loss=None)
     assert_close(averaging.weights, mean(points), FLOAT32)
+
+
+class Losses(keras.callbacks.Callback):
+    """Remembers what the last validation said."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.raw, self.averaged = logs["val_loss"], logs["val_averaged_loss"]
+
+
+@pytest.mark.parametrize("at_end", ["averaged", "raw"])
+def test_average_that_ended_worse_says_so_with_both_figures(at_end, recwarn):
+    # All points count alike, and on a short way down the last is the best.
+    averaging = WeightAveraging("mean", start_epoch=0, at_end=at_end)
+    losses = Losses()
+    x, y = models.data()
+    model = compiled(models.sequential, optimizer=keras.optimizers.SGD(0.25))
+    callbacks = [averaging, losses]
+    model.fit(x, y, validation_data=(x, y), epochs=4, verbose=0, callbacks=callbacks)
+    assert losses.averaged > 1.01 * losses.raw
+    said = [str(one.message) for one in recwarn if "ended worse" in str(one.message)]
+    if at_end == "raw":
+        assert not said
+        return
+    (words,) = said
+    assert f"val_averaged_loss was {losses.averaged:.4g}" in words
+    assert f"val_loss {losses.raw:.4g}" in words
+
+
+def test_average_that_ended_better_says_nothing(recwarn):
+    averaging = WeightAveraging("mean", start_epoch=1)
+    losses = Losses()
+    x, y = models.data()
+    model = compiled(models.sequential, optimizer=keras.optimizers.SGD(2.0))
+    callbacks = [averaging, losses]
+    model.fit(x, y, validation_data=(x, y), epochs=3, verbose=0, callbacks=callbacks)
+    assert losses.averaged <= 1.01 * losses.raw
+    assert not [one for one in recwarn if "ended worse" in str(one.message)]

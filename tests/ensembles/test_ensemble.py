@@ -253,6 +253,61 @@ def test_lists_of_outputs_and_dicts_of_inputs_work():
     np.testing.assert_allclose(outputs[1], second, atol=FLOAT32)
 
 
+def sizes():
+    inputs = keras.Input((8,))
+    heads = [keras.layers.Dense(1, name=name)(inputs) for name in ("size", "width")]
+    return keras.Model(inputs, heads)
+
+
+BY_NAME = {
+    "loss": {"size": "mse", "width": "mae"},
+    "loss_weights": {"size": 1.0, "width": 0.3},
+    "metrics": {"size": ["mae"], "width": ["mse", "mae"]},
+}
+COMPILED = {
+    "two equal losses": {"loss": ["mse", "mse"]},
+    "one loss for all": {"loss": "mse", "metrics": [["mae"], ["mae"]]},
+    "losses and metrics by name": BY_NAME,
+    "a loss of one output": {"loss": ["mse", None], "metrics": {"size": "mae"}},
+}
+
+
+@pytest.mark.parametrize("options", COMPILED.values(), ids=COMPILED)
+def test_evaluation_is_named_and_valued_as_that_of_the_members(options, tmp_path):
+    members = several(sizes, 2)
+    for member in members:
+        member.compile("adam", **options)
+    x, _ = models.data()
+    targets = [x[:, :1], x[:, 1:2]]
+    expected = members[0].evaluate(x, targets, verbose=0, return_dict=True)
+    alone = Ensemble([members[0], members[0]])
+    assert alone.evaluate(x, targets, verbose=0, return_dict=True) == expected
+    both = Ensemble(members)
+    found = both.evaluate(x, targets, verbose=0, return_dict=True)
+    assert found.keys() == expected.keys()
+    both.save(tmp_path / "both.keras")
+    loaded = keras.models.load_model(tmp_path / "both.keras")
+    assert loaded.evaluate(x, targets, verbose=0, return_dict=True) == found
+
+
+def test_members_that_share_a_vocabulary_are_saved_with_it(tmp_path):
+    texts = tf.constant(["a good film", "a bad film", "so bad"] * 4)
+    words = keras.layers.TextVectorization(output_mode="multi_hot")
+    words.adapt(texts)
+
+    def build():
+        inputs = keras.Input((), dtype="string")
+        return keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(words(inputs)))
+
+    ensemble = Ensemble(several(build, 2))
+    before = predict(ensemble, texts)
+    ensemble.save(tmp_path / "ensemble.keras")
+    loaded = keras.models.load_model(tmp_path / "ensemble.keras")
+    assert np.array_equal(predict(loaded, texts), before)
+    labels = np.array([1, 0, 0] * 4)
+    assert ensemble.report(texts, labels).examples == 12
+
+
 @pytest.mark.parametrize(
     "options",
     [

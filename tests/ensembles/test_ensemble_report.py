@@ -226,3 +226,27 @@ def test_accuracy_of_values_is_refused():
     ensemble = Ensemble(several(regressor))
     with pytest.raises(ValueError, match="where members predict values"):
         ensemble.report(*models.data(), metric="accuracy")
+
+
+def test_outputs_of_a_list_go_by_name_or_number():
+    def build():
+        inputs = keras.Input((8,))
+        names = ("size", "width")
+        return keras.Model(
+            inputs, [keras.layers.Dense(1, name=name)(inputs) for name in names]
+        )
+
+    ensemble = Ensemble([build(), build()])
+    x, _ = models.data()
+    size, width = x[:, :1], 3 * x[:, 1:2]
+    ways = [("width", [size, width]), (1, [size, width])]
+    ways += [("width", {"size": size, "width": width}), ("width", width)]
+    scores = [
+        ensemble.report(x, y, output=output, metric="squared_error").score
+        for output, y in ways
+    ]
+    assert len(set(scores)) == 1
+    with pytest.raises(ValueError, match=r"`output` must be one of 'size', 'width'\."):
+        ensemble.report(x, [size, width])
+    with pytest.raises(ValueError, match="`y` must have targets of the output 'width'"):
+        ensemble.report(x, {"size": size}, output="width", metric="squared_error")

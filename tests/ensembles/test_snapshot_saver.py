@@ -83,8 +83,9 @@ def test_accumulated_batches_count_as_the_schedule_counts_them(tmp_path):
     model = classifier()
     optimizer = tk.optimizers.Momentum(0.1, gradient_accumulation_steps=2)
     model.compile(optimizer, "sparse_categorical_crossentropy")
-    fit(model, saver, epochs=1)
-    assert not saver.paths  # three updates
+    with pytest.warns(UserWarning, match="ended after update 3, and the next cycle"):
+        fit(model, saver, epochs=1)
+    assert not saver.paths
     fit(model, saver, epochs=1)
     assert len(saver.paths) == 1
 
@@ -137,3 +138,20 @@ def test_wrong_cycles_are_refused(tmp_path, cycle, message):
 def test_rate_without_cycles_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`cycle` must be given unless"):
         fit(model_with(0.1), SnapshotSaver(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("cycle", "message"),
+    [
+        (100, r"ended after update 18, and the next cycle ends with update 100\."),
+        ([2, 100], r"ended after update 18, and the next cycle ends with update 100\."),
+    ],
+    ids=["too long", "over before"],
+)
+def test_saver_that_saved_nothing_says_so(cycle, message, tmp_path):
+    model = model_with(0.1)
+    if cycle == [2, 100]:
+        model.optimizer.iterations.assign(3)  # a run that goes on
+        message = message.replace("18", "21")
+    with pytest.warns(UserWarning, match=f"SnapshotSaver saved nothing: .*{message}"):
+        fit(model, SnapshotSaver(tmp_path, cycle))
