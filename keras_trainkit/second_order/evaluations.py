@@ -43,12 +43,14 @@ class Iterate(NamedTuple):
         loss: The full loss there, or the method's best estimate of it.
         gradient_norm: The largest entry of the gradient by magnitude.
         details: Further numbers for the record, by name.
+        exact: Whether `loss` and `gradient_norm` are those of the vector.
     """
 
     vector: Any
     loss: float
     gradient_norm: float
     details: dict[str, float]
+    exact: bool = True
 
 
 class Evaluations:
@@ -73,6 +75,10 @@ class Evaluations:
             OutOfEvaluationsError: If none is left.
         """
         self.spend(1.0)
+        return self.look(vector)
+
+    def look(self, vector: Any) -> Point:
+        """Returns the point at a vector, not counted: for a report at the end."""
         gradient: Any
         if isinstance(vector, np.ndarray):
             given = vector if self._on_arrays else tf.constant(vector)

@@ -1,6 +1,7 @@
 """Minimises the full objective of a model with a method of numerical optimisation."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from keras_trainkit.arguments import (
     check_number,
     received,
 )
+from keras_trainkit.problems.flat import FlatLoss
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.second_order.evaluations import (
     Evaluations,
@@ -26,10 +28,12 @@ from keras_trainkit.second_order.minimization import Minimization
 from keras_trainkit.second_order.newton import newton
 from keras_trainkit.second_order.newton_cg import newton_cg
 from keras_trainkit.second_order.objective import Objective
+from keras_trainkit.second_order.sfo import check_subspace, sfo
 from keras_trainkit.second_order.vectors import on_host
 
-METHODS = ("lbfgs", "newton", "newton-cg")
+METHODS = ("lbfgs", "newton", "newton-cg", "sfo")
 BY_DEFAULT = 1000  # evaluations
+FEW = 25  # mini-batches, below which SFO is warned of
 STALLED = 10  # iterations without a fall beyond rounding, after which nothing comes
 
 
@@ -50,6 +54,8 @@ def minimize(
     dtype: str | None = None,
     noise: str = "frozen",
     history_size: int = 10,
+    subfunctions: int | None = None,
+    seed: int = 0,
     cluster: GradientSource | None = None,
 ) -> Minimization:
     """Minimises the loss over all data and leaves the best weights in the model.
@@ -66,8 +72,9 @@ def minimize(
             once.
         y: Targets, `None` if `x` brings them.
         sample_weight: Weights of the examples, or `None`.
-        method: "lbfgs"; "newton", for models whose Hessian fits into memory; or
-            "newton-cg", which needs only products with it.
+        method: "lbfgs"; "newton", for models whose Hessian fits into memory;
+            "newton-cg", which needs only products with it; or "sfo", which looks at
+            fixed mini-batches one by one and keeps a quadratic of each.
         max_evaluations: Largest number of evaluations of the full loss and gradient,
             int >= 1; a product with the Hessian counts as two. `None` for 1000, and
             for a hundred Hessians with "newton".
@@ -88,6 +95,9 @@ def minimize(
             are first drawn; "off" runs the layers as in inference.
         history_size: Pairs that L-BFGS remembers, int >= 1, each of the size of two
             gradients.
+        subfunctions: Mini-batches of "sfo", int >= 2; `None` for a tenth of the root
+            of the number of rows, but 30 at least. Their rows are drawn once.
+        seed: Seed of what "sfo" draws, int >= 0.
         cluster: Computes loss and gradient in place of this process, or `None`.
 
     Returns:
@@ -110,15 +120,18 @@ def minimize(
         check_integer("max_evaluations", max_evaluations, 1)
     check_number("tolerance", tolerance, 0.0)
     check_integer("history_size", history_size, 1)
+    check_integer("seed", seed, 0)
+    if subfunctions is not None:
+        check_integer("subfunctions", subfunctions, 2)
     check_choice("verbose", verbose, (0, 1))
     if cluster is not None and not isinstance(cluster, GradientSource):
         raise ValueError(
             "`cluster` must have `open`, `value_and_gradient` and `close`. "
             f"{received('cluster', cluster)}"
         )
-    if cluster is not None and method in ("newton", "newton-cg"):
+    if cluster is not None and method != "lbfgs":
         raise ValueError(
-            "`cluster` must be None for methods that need products with the Hessian. "
+            "`cluster` must be None for methods that need more than the full gradient. "
             f"{received('method', method)}"
         )
     if method == "newton" and getattr(model, "built", False):
@@ -134,11 +147,13 @@ def minimize(
         noise=noise,
     )
     start = objective.start()
-    if on_host() or method == "newton":
+    if on_host() or method in ("newton", "sfo"):
         start = start.numpy()
     total = objective.packing.total
     if method == "newton":
         check_memory(total)
+    if method == "sfo":
+        batches = _subfunctions(objective, subfunctions, seed)
     if max_evaluations is None:
         max_evaluations = 100 * (1 + 2 * total) if method == "newton" else BY_DEFAULT
     source: Any = objective.flat
@@ -151,12 +166,26 @@ def minimize(
             "lbfgs": lambda: lbfgs(evaluate, start, history_size=history_size),
             "newton": lambda: newton(evaluate, start),
             "newton-cg": lambda: newton_cg(evaluate, start),
+            "sfo": lambda: sfo(evaluate, start, batches, seed),
         }[method]()
         run = _Run(objective, evaluate, validation_data, callbacks, verbose)
         return run.go(iterates, tolerance)
     finally:
         if cluster is not None:
             cluster.close()
+
+
+def _subfunctions(objective: Objective, count: int | None, seed: int) -> FlatLoss:
+    count = count or max(30, round(objective.rows**0.5 / 10))
+    batches = objective.in_batches(count, seed)
+    if len(batches.chunks) < FEW:
+        warnings.warn(
+            f"SFO has {len(batches.chunks)} mini-batches; below {FEW} it learns of the "
+            "curvature slowly. Use more `subfunctions`, or L-BFGS.",
+            stacklevel=3,
+        )
+    check_subspace(objective.packing.total, len(batches.chunks))
+    return batches
 
 
 class _Run:
@@ -195,6 +224,7 @@ class _Run:
     def go(self, iterates: Iterator[Iterate], tolerance: float) -> Minimization:
         model, count, stopped = self._model, 0, "no lower loss"
         still, last = 0, self._objective.start_loss
+        inexact = None
         model.stop_training = False
         try:
             self._callbacks.on_train_begin()
@@ -204,19 +234,22 @@ class _Run:
                     break
                 self._epoch(count, iterate)
                 count += 1
+                inexact = None if iterate.exact else iterate.vector
                 fell = last - iterate.loss > 4 * self._rounding * abs(last)
                 still, last = (0 if fell else still + 1), min(last, iterate.loss)
                 if model.stop_training:
                     stopped = "callback"
                 elif iterate.gradient_norm <= tolerance:
                     stopped = "gradient"
-                elif still >= STALLED:
+                elif iterate.exact and still >= STALLED:
                     stopped = "stalled"
                 else:
                     continue
                 break
         finally:
             # Whatever ended it, an interrupt included: the best weights so far.
+            if inexact is not None:
+                self._evaluate.look(inexact)
             best = self._evaluate.best
             if best is not None:
                 self._objective.write(best.vector)

@@ -83,7 +83,7 @@ class Objective:
             check_integer("batch_size", batch_size, 1)
         if dtype is not None:
             check_choice("dtype", dtype, DTYPES)
-        batches = read_batches(model, x, y, sample_weight, class_weight)
+        self._given = batches = read_batches(model, x, y, sample_weight, class_weight)
         build_model(model, *batches[0])
         self.model, self.noise = model, noise
         self.variables = list(model.trainable_variables)
@@ -108,8 +108,8 @@ class Objective:
         self._few = tuple(keep_rows(part, np.unique(spread)) for part in batches[0])
         self.batches: list[Batch] = cut_batches(batches, rows)
         self.rows = sum(row_count(*batch) for batch in self.batches)
-        summed = len(self.batches) > 1 and self._sums(start)
-        self.flat = self._loss(self.batches, summed)
+        self._summed = len(self.batches) > 1 and self._sums(start)
+        self.flat = self._loss(self.batches, self._summed)
         self.start_loss = self._check_fixed(start)
 
     def start(self) -> Any:
@@ -122,9 +122,24 @@ class Objective:
         for variable, part in zip(self.variables, parts, strict=True):
             variable.assign(part.astype(variable.dtype))
 
-    def losses_of_batches(self, batches: Sequence[Batch]) -> FlatLoss:
-        """Returns the mean loss over other batches of the same kind of data."""
-        return self._loss(list(batches))
+    def in_batches(self, count: int, seed: int) -> FlatLoss:
+        """Returns the same loss as a sum over batches of rows drawn at random.
+
+        Args:
+            count: Number of batches, at most one a row. Data that do not fit
+                together keep the batches that they came in.
+            seed: Seed of the drawing.
+        """
+        if len(self._given) > 1:
+            return self._loss(self._given)
+        rows = row_count(*self._given[0])
+        order = np.random.default_rng(seed).permutation(rows)
+        parts = [np.sort(one) for one in np.array_split(order, min(count, rows))]
+        batches = [
+            tuple(keep_rows(part, chosen) for part in self._given[0])
+            for chosen in parts
+        ]
+        return self._loss(batches, self._summed)
 
     def _loss(self, batches: Sequence[Batch], summed: bool = False) -> FlatLoss:
         rows = [row_count(*batch) for batch in batches]
