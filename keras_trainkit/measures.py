@@ -6,6 +6,7 @@ the dtype of their input, and treat NaN and infinity as values.
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 # A unit counts as saturated within this share of the range next to a bound.
@@ -176,6 +177,23 @@ def smoothness(filters: Any) -> float:
         return 0.0
     weight = variance.sum()
     return float(1.0 - (differences / count).sum() / (2.0 * weight))
+
+
+def noise_smoothness(filters: Any) -> float:
+    """Returns the smoothness that white noise of this shape hardly exceeds.
+
+    Small filters have few neighbours: of a 3x3 kernel even noise is smooth by chance.
+
+    Args:
+        filters: A NumPy array of shape `(height, width, channels, filters)`.
+
+    Returns:
+        Two standard deviations of `smoothness`, > 0, from 200 pictures of noise.
+    """
+    height, width, channels, count = filters.shape
+    noise = np.random.default_rng(0).normal(size=(200, height, width, 1, 1))
+    spread = np.std([smoothness(picture) for picture in noise])
+    return float(2.0 * spread / np.sqrt(channels * count))
 
 
 def _at_least_float32(tensor: Any) -> Any:

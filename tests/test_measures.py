@@ -91,3 +91,15 @@ def test_smoothness_tells_smooth_filters_from_noise_and_checkerboards():
     assert abs(measures.smoothness(noise)) < 0.05
     assert measures.smoothness(board) < -0.9
     assert measures.smoothness(np.ones((3, 3, 1, 2))) == 0.0
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 1, 16), (5, 5, 3, 8), (8, 8, 1, 64)])
+def test_noise_hardly_exceeds_the_smoothness_of_noise(shape):
+    random = np.random.default_rng(1)
+    pictures = [random.normal(size=shape) for _ in range(200)]
+    limit = measures.noise_smoothness(pictures[0])
+    above = np.mean([measures.smoothness(one) > limit for one in pictures])
+    assert above < 0.06
+    slope = np.linspace(-1, 1, shape[0])[:, None, None, None]
+    slopes = slope * random.choice([-1, 1], size=(1, 1, *shape[2:]))
+    assert measures.smoothness(pictures[0] + 2 * slopes) > limit

@@ -15,7 +15,7 @@ import numpy as np
 from keras_trainkit.arguments import check_integer, received
 from keras_trainkit.record.record_file import VERSION, Content, RecordFile
 from keras_trainkit.record.series import Block, Fit, Image, Series
-from keras_trainkit.record.stored import find_file, read_file, salvage_file
+from keras_trainkit.record.stored import FILE, find_file, read_file, salvage_file
 from keras_trainkit.record.vocabulary import (
     Measure,
     is_registered,
@@ -56,6 +56,7 @@ class TrainingRecord:
         self._series: dict[Series, int] = {}
         self._columns_of: dict[Series, list[tuple[Block, int]]] = {}
         self.metadata: dict[str, Any] = {}
+        self._source = None if path is None else os.path.abspath(path)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "TrainingRecord":
@@ -71,8 +72,10 @@ class TrainingRecord:
             ValueError: If the file is missing, not a record, or damaged: no byte of
                 a record can change unnoticed. The error says what is still readable.
         """
+        path = find_file(path)
         record = cls()
-        record._take(read_file(find_file(path)))
+        record._take(read_file(path))
+        record._source = os.path.abspath(path)
         return record
 
     @classmethod
@@ -95,6 +98,7 @@ class TrainingRecord:
                 f"ones can be read with `open`. {received('path', path)}"
             )
         record = cls()
+        record._source = os.path.abspath(path)
         record._take(content)
         record._series = {series: index for index, series in content.series.items()}
         record._file = RecordFile.reopen(path)
@@ -123,6 +127,7 @@ class TrainingRecord:
             stacklevel=2,
         )
         record = cls()
+        record._source = os.path.abspath(path)
         record._take(saved.content)
         return record
 
@@ -304,6 +309,24 @@ class TrainingRecord:
     def numbers(self) -> dict[Series, int]:
         """The number by which the file of the record names each series."""
         return dict(self._series)
+
+    @property
+    def directory(self) -> str:
+        """The run directory that the record came from, "" if it never had a file."""
+        return "" if self._source is None else os.path.dirname(self._source)
+
+    @property
+    def name(self) -> str:
+        """What to call the run: its directory, or the file if that is named otherwise.
+
+        "" for a record that never had a file.
+        """
+        if self._source is None:
+            return ""
+        stem = os.path.basename(self._source)
+        if stem == FILE:
+            return os.path.basename(self.directory)
+        return os.path.splitext(stem)[0]
 
     @property
     def series(self) -> tuple[Series, ...]:

@@ -164,6 +164,7 @@ MEASURES = (
         healthy=_DEAD,
     ),
     Measure("filter_smoothness", of="layer", when="epoch"),
+    Measure("noise_smoothness", of="layer", when="epoch"),
     Measure(
         "activation_histogram",
         of="layer",

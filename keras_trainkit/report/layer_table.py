@@ -1,15 +1,19 @@
-"""The table of layers: one row each, the present value of everything measured."""
+"""The table of layers: one row a variable, the present value of each measure."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_trainkit.record.readings import Readings
-from keras_trainkit.record.series import Series
-from keras_trainkit.record.vocabulary import Measure, measure_named, registered
+from keras_trainkit.record.vocabulary import Measure, registered
 
 # Measured of layers and variables, but no column here.
-_LEFT_OUT = ("update_norm", "activation_gradient_mean", "filter_smoothness")
+_LEFT_OUT = (
+    "update_norm",
+    "activation_gradient_mean",
+    "filter_smoothness",
+    "noise_smoothness",
+)
 
 
 class Cell(NamedTuple):
@@ -21,15 +25,16 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A layer."""
+    """A variable of a layer, or a layer without any."""
 
     layer: str
+    variable: str
     place: int
     cells: list[Cell]
 
 
 class Table(NamedTuple):
-    """All layers, the most conspicuous first."""
+    """All variables, those of the most conspicuous layer first."""
 
     columns: list[str]
     rows: list[Row]
@@ -38,24 +43,31 @@ class Table(NamedTuple):
 def tabulate(readings: Readings) -> Table:
     """Returns the table; without rows if nothing was recorded of any layer."""
     measures = _columns(readings)
-    recorded: dict[Measure, dict[str, list[Series]]] = {
-        measure: {} for measure in measures
-    }
-    for measure, of_layer in recorded.items():
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for measure in measures:
         for series in readings.select(measure.name):
-            of_layer.setdefault(series.layer, []).append(series)
+            of_layer = found.setdefault(series.layer, {})
+            of_variable = of_layer.setdefault(series.variable, {})
+            of_variable[measure.name] = readings.latest(series)
     rows = []
-    for place, layer in enumerate(readings.layers):
-        values = {
-            measure: _worst(readings, measure, of_layer.get(layer, []))
-            for measure, of_layer in recorded.items()
-        }
-        if any(value is not None for value in values.values()):
-            cells = [_cell(measure, value) for measure, value in values.items()]
-            rows.append((_badness(values), Row(layer, place, cells)))
+    for place, layer in enumerate((*readings.layers, "")):
+        of_layer = found.get(layer, {})
+        whole = of_layer.pop("", {})
+        variables = of_layer or {"": {}}
+        if not whole and not of_layer:
+            continue
+        badness = max(
+            _badness(measures, {**whole, **values}) for values in variables.values()
+        )
+        own = []
+        for number, (variable, values) in enumerate(variables.items()):
+            values = {**whole, **values} if not number else values
+            cells = [_cell(measure, values.get(measure.name)) for measure in measures]
+            own.append(Row(layer, variable, place, cells))
+        rows.append((badness, own))
     rows.sort(key=lambda item: -item[0])
     columns = [measure.words for measure in measures]
-    return Table(columns, [row for _, row in rows])
+    return Table(columns, [row for _, own in rows for row in own])
 
 
 def _columns(readings: Readings) -> list[Measure]:
@@ -64,7 +76,7 @@ def _columns(readings: Readings) -> list[Measure]:
     names = sorted(
         readings.record.measures, key=lambda name: places.get(name, len(places))
     )
-    measures = [measure_named(name) for name in names]
+    measures = [readings.record.measure(name) for name in names]
     return [
         measure
         for measure in measures
@@ -74,35 +86,24 @@ def _columns(readings: Readings) -> list[Measure]:
     ]
 
 
-def _worst(readings: Readings, measure: Measure, chosen: list[Series]) -> float | None:
-    """One number for all variables of a layer: what is worst among them."""
-    values = [readings.latest(series) for series in chosen]
-    if not values:
-        return None
-    bad = [value for value in values if not np.isfinite(value)]
-    if bad:
-        return bad[0]
-    return max(values, key=measure.badness if measure.healthy else float)
-
-
 def _cell(measure: Measure, value: float | None) -> Cell:
     if value is None:
         return Cell("", None)
     if not np.isfinite(value):
         return Cell(measure.written(value), None, "bad")
-    healthy = measure.healthy is None or measure.healthy.holds(value)
-    return Cell(measure.written(value), value, "" if healthy else "warning")
+    # A ratio is judged by the course of a run, not by where it is now.
+    judged = measure.healthy is not None and measure.healthy.aim is None
+    warns = judged and not measure.healthy.holds(value)  # type: ignore[union-attr]
+    return Cell(measure.written(value), value, "warning" if warns else "")
 
 
-def _badness(values: dict[Measure, float | None]) -> float:
+def _badness(measures: list[Measure], values: dict[str, float]) -> float:
     """Not finite before dead before an update ratio far from 1/1000."""
-    known = [value for value in values.values() if value is not None]
-    if not all(np.isfinite(known)):
+    if not all(np.isfinite(value) for value in values.values()):
         return np.inf
     total = 0.0
-    for measure, value in values.items():
-        if measure.healthy is None or value is None:
-            continue
-        weight = 4.0 if measure.unit == "fraction" else 1.0
-        total += weight * min(measure.badness(value), 8.0)
+    for measure in measures:
+        if measure.healthy is not None and measure.name in values:
+            weight = 4.0 if measure.unit == "fraction" else 1.0
+            total += weight * min(measure.badness(values[measure.name]), 8.0)
     return total

@@ -18,14 +18,16 @@ from keras_trainkit.report.drawing.document import (
 )
 from keras_trainkit.report.figures.mosaics import mosaics
 from keras_trainkit.report.layer_table import tabulate
+from keras_trainkit.report.run_table import other_facts, run_rows
 from keras_trainkit.report.summary import summarise
+from keras_trainkit.report.verdict import decide
 
 
 def write(
     record: TrainingRecord | str | os.PathLike[str],
     path: str | os.PathLike[str],
     *,
-    findings: Sequence[Finding] = (),
+    findings: Sequence[Finding] | None = None,
     live: bool = False,
     title: str | None = None,
 ) -> str:
@@ -38,11 +40,14 @@ def write(
     Args:
         record: The record, its file, or the run directory that holds it.
         path: The HTML file to write; missing directories are made.
-        findings: What a diagnosis has to say, shown on top, the gravest first.
+        findings: What a diagnosis has to say (`tk.diagnose(record)`), shown on top,
+            the gravest first; the verdict above it agrees with it. `None` if nobody
+            has looked, which the page then says.
         live: Whether training goes on: the page then reads itself anew every ten
             seconds, keeping place, zoom and choices, until a page without it is
             written.
-        title: Heading; the model's name if `None`.
+        title: Heading; the name of the run directory if `None`, or that of the model
+            if the record is in memory only.
 
     Returns:
         The path written.
@@ -56,37 +61,41 @@ def write(
         ```
     """
     check_flag("live", live)
-    check_findings(findings)
+    check_findings(findings or ())
     check_title(title)
-    if not isinstance(record, TrainingRecord):
-        record = TrainingRecord.open(record)
+    record = TrainingRecord.of(record)
     path = os.fspath(path)
     replace(path, _content(Readings(record), findings, live, title))
     return path
 
 
 def _content(
-    readings: Readings, findings: Sequence[Finding], live: bool, title: str | None
+    readings: Readings,
+    findings: Sequence[Finding] | None,
+    live: bool,
+    title: str | None,
 ) -> list[bytes]:
-    metadata = readings.record.metadata
+    record = readings.record
+    model = str(record.metadata.get("model_name") or "")
+    name = title or record.name or model or "Training run"
+    of_model = model not in ("", name)
     drawings = {one.words: one.drawn(readings) for one in all_figures()}
     pictures = mosaics(readings)
     missing = [words for words, drawing in drawings.items() if not drawing]
     return compose(
         Path(__file__).with_name("page.html"),
-        title=title or str(metadata.get("model_name") or "") or "Training run",
-        tiles=summarise(readings, live),
-        findings=findings,
+        title=name,
+        kind=f"Training report, model {model}" if of_model else "Training report",
+        verdict=decide(readings, findings, live),
+        tiles=summarise(readings, live, findings),
+        findings=findings or (),
         figures=[drawing for drawing in drawings.values() if drawing],
-        facts={
-            name: value
-            for name, value in metadata.items()
-            if name not in ("model_summary", "layers", "status")  # shown elsewhere
-        },
+        facts=other_facts(readings),
         live=live,
         mosaics=pictures,
         mosaic_data=embed([mosaic._asdict() for mosaic in pictures]),
         missing=missing if pictures else [*missing, "filters"],
         table=tabulate(readings),
-        model_summary=str(metadata.get("model_summary") or ""),
+        run=run_rows(readings, live),
+        model_summary=str(record.metadata.get("model_summary") or ""),
     )

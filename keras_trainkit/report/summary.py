@@ -1,28 +1,55 @@
 """The few numbers on top of the page."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from keras_trainkit.finding import Finding
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.series import Series
 from keras_trainkit.record.vocabulary import measure_named
 from keras_trainkit.report.drawing.specification import number
 from keras_trainkit.report.drawing.tile import Tile
+from keras_trainkit.report.progress import Progress, duration, moment, progress_of
+from keras_trainkit.report.verdict import STATES, unfinished
+
+# Biases and scales may start at zero; these tell of a whole layer.
+_KERNELS = ("kernel", "embeddings")
+_FIRST_STEPS = 50
 
 
-def summarise(readings: Readings, live: bool) -> list[Tile]:
-    """Returns the tiles of a record, leaving out what was not recorded."""
+def summarise(
+    readings: Readings, live: bool, findings: Sequence[Finding] | None = None
+) -> list[Tile]:
+    """Returns the tiles of a record, leaving out what was not recorded.
+
+    A tile raises an alarm only where a finding does, or where a number is not finite:
+    what stands side by side must agree.
+    """
+    found = [one for finding in findings or () for one in (finding, *finding.symptoms)]
+    progress = progress_of(readings)
     return [
         _status(readings.record.metadata, live),
-        *_progress(readings),
+        *_progress(progress),
+        *_time(progress, live),
         *_latest_metrics(readings),
-        *_gap(readings),
-        *_worst_ratio(readings),
-        *_most_dead(readings),
+        *_gap(readings, found),
+        *_ratio(readings, found),
+        *_most_dead(readings, found),
         *_finiteness(readings),
         *_overhead(readings.record.metadata),
     ]
+
+
+def _state(findings: Sequence[Finding], *words: str) -> str:
+    """The state of a tile, from the findings whose code or category has a word."""
+    states = [
+        STATES[one.severity]
+        for one in findings
+        if any(word in f"{one.code} {one.category}" for word in words)
+    ]
+    return max(states, key=("", "warning", "bad").index, default="")
 
 
 def _status(metadata: dict[str, Any], live: bool) -> Tile:
@@ -31,38 +58,33 @@ def _status(metadata: dict[str, Any], live: bool) -> Tile:
     if live:
         return Tile("Status", "running", note)
     status = metadata.get("status")
+    state = "warning" if unfinished(metadata, live) else ""
     if status == "running":
         updated = _moment(metadata.get("updated"))
         words = "was still running when last written"
-        return Tile("Status", "not finished", f"{words} {updated}".strip(), "warning")
+        return Tile("Status", "not finished", f"{words} {updated}".strip(), state)
     if status in ("finished", "interrupted"):
-        return Tile("Status", status, note, "warning" if status != "finished" else "")
+        return Tile("Status", status, note, state)
     return Tile("Status", "recorded", note)
 
 
-def _progress(readings: Readings) -> list[Tile]:
-    steps, epochs, _ = readings.arrays(Series("loss"))
-    last_step = int(steps[-1]) if len(steps) else -1
-    done = int(epochs.max()) if len(steps) else 0
-    for measure in _epoch_measures(readings):
-        steps, epochs, _ = readings.arrays(Series(measure))
-        last_step = max(last_step, int(steps[-1]))
-        done = max(done, int(epochs.max()) + 1)
-    if last_step < 0:
+def _progress(progress: Progress) -> list[Tile]:
+    if not progress.steps:
         return [Tile("Progress", "nothing recorded yet")]
-    planned = readings.record.metadata.get("epochs")
-    of = f" of {planned}" if isinstance(planned, int) else ""
-    note = f"{last_step + 1:,} steps".replace(",", "\u202f")
-    return [Tile("Epochs done", f"{done}{of}", note)]
+    of = f" of {progress.planned}" if progress.planned is not None else ""
+    note = f"{progress.steps:,} steps".replace(",", "\u202f")
+    return [Tile("Epochs done", f"{progress.epochs}{of}", note)]
 
 
-def _epoch_measures(readings: Readings) -> list[str]:
-    names = []
-    for metric in readings.metrics:
-        train, _ = readings.training_series(metric)
-        validation = readings.validation_series(metric)
-        names += [series.measure for series in (train, validation) if series]
-    return names
+def _time(progress: Progress, live: bool) -> list[Tile]:
+    if progress.seconds is None:
+        return []
+    notes = []
+    if live and progress.seconds_left is not None:
+        notes.append(f"about {duration(progress.seconds_left)} left")
+    if progress.step_seconds is not None:
+        notes.append(f"{progress.step_seconds * 1000:.3g} ms a step")
+    return [Tile("Time", duration(progress.seconds), ", ".join(notes))]
 
 
 def _latest_metrics(readings: Readings) -> list[Tile]:
@@ -100,46 +122,45 @@ def _best(readings: Readings, validation: Series, metric: str) -> str:
     return f"lowest {number(float(values[row]))} in epoch {epochs[row]}"
 
 
-def _gap(readings: Readings) -> list[Tile]:
+def _gap(readings: Readings, findings: Sequence[Finding]) -> list[Tile]:
     tiles = []
     for series in readings.select("overfitting_gap"):
         if series.metric not in ("", "loss"):
             continue
-        trend_series = series._replace(measure="overfitting_gap_trend")
-        trend = readings.latest(trend_series)
+        trend = readings.latest(series._replace(measure="overfitting_gap_trend"))
         note = f"{trend:+.2g} an epoch" if np.isfinite(trend) else ""
-        tiles.append(Tile("Overfitting gap", number(readings.latest(series)), note))
+        state = _state(findings, "overfitting")
+        value = number(readings.latest(series))
+        tiles.append(Tile("Overfitting gap", value, note, state))
     return tiles
 
 
-def _worst_ratio(readings: Readings) -> list[Tile]:
-    worst = _worst(readings, "update_ratio")
-    if worst is None:
+def _ratio(readings: Readings, findings: Sequence[Finding]) -> list[Tile]:
+    """The usual update ratio of the layers, in the first steps and now."""
+    chosen = readings.select("update_ratio")
+    kernels = [one for one in chosen if one.variable.endswith(_KERNELS)] or chosen
+    if not kernels:
         return []
-    value = readings.latest(worst)
-    band = measure_named("update_ratio").healthy
-    assert band is not None
-    if not np.isfinite(value):
-        state, words = "bad", "not finite"
-    elif band.holds(value):
-        state, words = "good", "within 1e-4 to 1e-2"
-    else:
-        low = value < band.low
-        state, words = "warning", "below 1e-4" if low else "above 1e-2"
-    return [
-        Tile(
-            "Worst update ratio", number(value), f"{worst.tensor_name}, {words}", state
-        )
-    ]
+    now = [readings.latest(series) for series in kernels]
+    first = []
+    for series in kernels:
+        steps, _, values = readings.arrays(series)
+        values = values[(steps < _FIRST_STEPS) & np.isfinite(values)]
+        if len(values):
+            first.append(float(np.median(values)))
+    value = float(np.median(now))
+    notes = [f"{number(float(np.median(first)))} in the first steps"] if first else []
+    notes.append("healthy is about 1e-3")
+    state = _state(findings, "update", "learning rate") if np.isfinite(value) else "bad"
+    return [Tile("Update ratio", number(value), ", ".join(notes), state)]
 
 
-def _most_dead(readings: Readings) -> list[Tile]:
+def _most_dead(readings: Readings, findings: Sequence[Finding]) -> list[Tile]:
     worst = _worst(readings, "dead_fraction")
     if worst is None:
         return []
     value = readings.latest(worst)
-    band = measure_named("dead_fraction").healthy
-    state = "" if band is not None and band.holds(value) else "warning"
+    state = _state(findings, "dead") if np.isfinite(value) else "bad"
     note = "in any layer" if value == 0 else worst.layer
     text = f"{value:.0%}" if np.isfinite(value) else number(value)
     return [Tile("Most dead units", text, note, state)]
@@ -174,5 +195,6 @@ def _overhead(metadata: dict[str, Any]) -> list[Tile]:
 
 
 def _moment(stamp: Any) -> str:
-    """An ISO moment to the minute, as it was written down."""
-    return str(stamp)[:16].replace("T", " ") if stamp else ""
+    """A moment to the minute, as it was written down."""
+    found = moment(stamp)
+    return f"{found:%Y-%m-%d %H:%M}" if found else ""

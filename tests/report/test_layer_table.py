@@ -13,12 +13,20 @@ def test_table_has_a_column_for_each_measure_recorded():
     assert tabulate(Readings(TrainingRecord())) == ([], [])
 
 
-def test_table_gives_the_worst_variable_of_a_layer():
+def test_table_gives_each_variable_a_row_of_its_layer():
     record = TrainingRecord()
+    place = {"step": 0, "epoch": 0, "layer": "a"}
     for variable, ratio in (("kernel", 2e-3), ("bias", 1e-7)):
-        record.add("update_ratio", ratio, step=0, epoch=0, layer="a", variable=variable)
-    (row,) = tabulate(Readings(record)).rows
-    assert row.cells[0] == ("1e-07", 1e-7, "warning")
+        record.add("update_ratio", ratio, variable=variable, **place)
+    record.add("zero_fraction", 0.5, **place)
+    rows = tabulate(Readings(record)).rows
+    assert [(row.layer, row.variable) for row in rows] == [
+        ("a", "kernel"),
+        ("a", "bias"),
+    ]
+    texts = [[cell.text for cell in row.cells] for row in rows]
+    assert texts == [["0.002", "50%"], ["1e-07", ""]]
+    assert {cell.state for row in rows for cell in row.cells} == {""}
 
 
 @pytest.mark.parametrize(

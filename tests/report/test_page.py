@@ -97,12 +97,43 @@ def test_page_shows_findings_gravest_first(tmp_path):
     page = page_of(empty_record(), tmp_path, findings=findings)
     assert page.index("Grave.") < page.index("Odd.") < page.index("Mild.")
     assert "8.12<" in page
-    assert "Confidence 50 %" in page
+    assert "confidence 50 %" in page
     assert "Do this." in page
 
 
 def test_page_without_findings_does_not_claim_health(tmp_path):
-    assert "not that all is well" in page_of(full_record(layers=1), tmp_path)
+    page = page_of(full_record(layers=1), tmp_path, findings=[])
+    assert "No fault found" in page
+    assert "does not mean that all is well" in page
+    page = page_of(full_record(layers=1), tmp_path)
+    assert "Not diagnosed" in page
+    assert "No fault found" not in page
+
+
+def test_page_bears_the_name_of_the_run(tmp_path):
+    record = TrainingRecord(tmp_path / "<digits>" / "record.sqlite")
+    record.metadata["model_name"] = "net"
+    record.add("loss", 1.0, step=0, epoch=0)
+    record.close()
+    for source in (record, tmp_path / "<digits>"):
+        page = page_of(source, tmp_path)
+        assert "<title>&lt;digits&gt; · Training report, model net</title>" in page
+        assert "<h1>&lt;digits&gt;</h1>" in page
+    assert "<h1>many_layers</h1>" in page_of(full_record(layers=1), tmp_path)
+    assert "<h1>mine</h1>" in page_of(record, tmp_path, title="mine")
+
+
+def test_page_tells_of_the_run_in_a_table_and_not_in_json(tmp_path):
+    page = page_of(full_record(layers=1), tmp_path)
+    for name, value in (
+        ("Started", "2026-01-02 03:04:05 UTC"),
+        ("Duration", "10 min 0 s"),
+        ("Optimizer", "SGD"),
+        ("Versions", "keras 3"),
+    ):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in page
+    assert "<dt>Seed</dt><dd>3</dd>" in page
+    assert "&#34;" not in page[: page.index('id="data"')]
 
 
 def test_page_names_what_the_record_lacks(tmp_path):

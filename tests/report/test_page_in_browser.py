@@ -89,14 +89,14 @@ def marker(drawn, name):
 @pytest.mark.parametrize(
     ("make", "figures", "live"),
     [
-        (full_record, 10, False),
-        (full_record, 10, True),
-        (sick_record, 10, False),
-        (extreme_record, 10, False),
+        (full_record, 11, False),
+        (full_record, 11, True),
+        (sick_record, 11, False),
+        (extreme_record, 11, False),
         (empty_record, 0, False),
         (one_row, 2, True),
         pytest.param(
-            lambda: full_record(layers=100, epochs=3), 10, False, marks=pytest.mark.slow
+            lambda: full_record(layers=100, epochs=3), 11, False, marks=pytest.mark.slow
         ),
     ],
     ids=["full", "live", "sick", "extreme", "empty", "one row", "100 layers"],
@@ -115,7 +115,7 @@ def test_browser_runs_nothing_that_a_name_says(tmp_path):
     drawn, said = open_in_browser(page, tmp_path / "profile")
     assert said == []
     assert marker(drawn, "errors") == 0
-    assert marker(drawn, "drawn") == 10
+    assert marker(drawn, "drawn") == 11
     elements = Elements()
     elements.feed(drawn)
     assert not [one for one in elements.found if one[1].startswith("on")]

@@ -1,13 +1,21 @@
+import numpy as np
 import pytest
 
+from keras_trainkit.finding import Finding
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.report.summary import summarise
 from tests.report.records import full_record, hostile_record, sick_record
 
 
-def tiles_of(record, live=False):
-    return {tile.name: tile for tile in summarise(Readings(record), live)}
+def tiles_of(record, live=False, findings=()):
+    return {tile.name: tile for tile in summarise(Readings(record), live, findings)}
+
+
+def finding(code, severity="warning", category="learning rate", **about):
+    return Finding(
+        "It is so.", severity=severity, code=code, category=category, **about
+    )
 
 
 def one(measure, value, **names):
@@ -54,32 +62,65 @@ def test_progress_of_nothing_says_so():
 @pytest.mark.parametrize(
     ("ratio", "value", "state"),
     [
-        (1e-3, "0.001", "good"),
-        (0.05, "0.05", "warning"),
-        (1e-6, "1e-06", "warning"),
-        (0.0, "0", "warning"),
+        (1e-3, "0.001", ""),
+        (0.05, "0.05", ""),
+        (0.0, "0", ""),
         (float("nan"), "NaN", "bad"),
         (float("inf"), "infinity", "bad"),
     ],
 )
-def test_worst_update_ratio_is_judged_by_the_band(ratio, value, state):
-    tile = one("update_ratio", ratio, layer="a", variable="kernel")
-    tile = tile["Worst update ratio"]
+def test_update_ratio_alone_raises_no_alarm(ratio, value, state):
+    tile = one("update_ratio", ratio, layer="a", variable="kernel")["Update ratio"]
     assert (tile.value, tile.state) == (value, state)
-    assert tile.note.startswith("a/kernel, ")
+
+
+def test_update_ratio_is_that_of_kernels_at_first_and_now():
+    record = TrainingRecord()
+    for step, ratio in enumerate([0.5] * 50 + [1e-3] * 50):
+        place = {"step": step, "epoch": step // 50, "layer": "a"}
+        record.add("update_ratio", ratio, variable="kernel", **place)
+        record.add("update_ratio", 7.0, variable="bias", **place)
+    tile = tiles_of(record)["Update ratio"]
+    assert tile.value == "0.001"
+    assert tile.note.startswith("0.5 in the first steps")
+
+
+def test_tiles_raise_an_alarm_where_a_finding_does():
+    record = full_record(layers=1)
+    names = ("Update ratio", "Most dead units", "Overfitting gap")
+
+    def states(*findings):
+        tiles = tiles_of(record, findings=findings)
+        return [tiles[name].state for name in names]
+
+    assert states() == ["", "", ""]
+    assert states(finding("long_updates", "error")) == ["bad", "", ""]
+    dead = finding("dead_units", category="initialisation")
+    assert states(dead) == ["", "warning", ""]
+    assert states(finding("gap", category="overfitting")) == ["", "", "warning"]
+    cause = finding("nonfinite", category="numerical", symptoms=(dead,))
+    assert states(cause) == ["", "warning", ""]
 
 
 @pytest.mark.parametrize(
-    ("fraction", "value", "note", "state"),
-    [
-        (0.0, "0%", "in any layer", ""),
-        (0.2, "20%", "a", ""),
-        (0.9, "90%", "a", "warning"),
-    ],
+    ("fraction", "value", "note"),
+    [(0.0, "0%", "in any layer"), (0.2, "20%", "a"), (0.9, "90%", "a")],
 )
-def test_most_dead_units_names_the_layer(fraction, value, note, state):
+def test_most_dead_units_names_the_layer(fraction, value, note):
     tile = one("dead_fraction", fraction, layer="a")["Most dead units"]
-    assert tile[1:] == (value, note, state)
+    assert tile[1:] == (value, note, "")
+
+
+def test_time_tells_how_long_a_step_took_and_what_is_left():
+    record = full_record(layers=1, epochs=4)
+    record.metadata["epochs"] = 8
+    times = record.values("step_seconds")[2]
+    tile = tiles_of(record)["Time"]
+    assert (tile.value, tile.note) == (
+        "10 min 0 s",
+        f"{np.median(times) * 1000:.3g} ms a step",
+    )
+    assert tiles_of(record, live=True)["Time"].note.startswith("about 10 min 0 s left")
 
 
 def test_first_nonfinite_tensor_is_named():

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.layers import MeasuredLayer, measured_layers
-from keras_trainkit.measures import smoothness
+from keras_trainkit.measures import noise_smoothness, smoothness
 from keras_trainkit.record.vocabulary import measure_named
 from keras_trainkit.recording.instrument import Instrument
 from keras_trainkit.recording.place import Place
@@ -34,7 +34,7 @@ class Filters(Instrument):
             layer is dense.
     """
 
-    measures = (measure_named("filter_smoothness"),)
+    measures = (measure_named("filter_smoothness"), measure_named("noise_smoothness"))
     channel = "epochs"
 
     def __init__(
@@ -69,12 +69,12 @@ class Filters(Instrument):
         if first is None or filters is None:
             return
         if min(filters.shape[:2]) > 1:
-            record.add(
-                "filter_smoothness",
-                smoothness(filters),
-                layer=first[0].label,
-                **place.moment,
-            )
+            for name, measured in (
+                ("filter_smoothness", smoothness),
+                ("noise_smoothness", noise_smoothness),
+            ):
+                value = measured(filters)
+                record.add(name, value, layer=first[0].label, **place.moment)
         png = tf.io.encode_png(mosaic(filters)).numpy()
         record.add_image("filters", place.epoch, png)
         if self._directory is not None:

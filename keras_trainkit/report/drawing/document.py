@@ -14,8 +14,8 @@ import numpy as np
 from keras_trainkit.arguments import received
 from keras_trainkit.files import whole_file
 from keras_trainkit.finding import Finding, gravest_first
-from keras_trainkit.report.drawing.specification import Specification, number
-from keras_trainkit.report.drawing.theme import DARK, LIGHT, TEMPLATE
+from keras_trainkit.report.drawing.specification import Specification, number, sentence
+from keras_trainkit.report.drawing.theme import DARK, LIGHT, POWER_SIZE, TEMPLATE
 
 if TYPE_CHECKING:
     import jinja2
@@ -28,7 +28,9 @@ def compose(
     tiles: Sequence[Any],
     findings: Sequence[Finding],
     figures: Sequence[Specification],
-    facts: Mapping[str, Any],
+    facts: Mapping[str, Any] | Sequence[tuple[str, str]],
+    kind: str = "",
+    verdict: Any = None,
     live: bool = False,
     **own: Any,
 ) -> list[bytes]:
@@ -36,11 +38,14 @@ def compose(
 
     Args:
         template: File that extends `base.html` of this room.
-        title: Heading.
+        title: Heading, which the tab of the browser shows as well.
         tiles: The few numbers on top.
         findings: What stands right below them, shown the gravest first.
         figures: Figures in their order.
         facts: What else is known, shown on demand.
+        kind: What kind of page it is, in a few words above the heading, unless the
+            template has a block for it.
+        verdict: Words, a note and a state that sum it up, if there are any.
         live: Whether the page reads itself anew every ten seconds.
         **own: What the template's own blocks show.
 
@@ -50,6 +55,8 @@ def compose(
     data, library = secrets.token_hex(16), secrets.token_hex(16)
     page = _template(template).render(
         title=title,
+        kind=kind,
+        verdict=verdict,
         tiles=tiles,
         findings=gravest_first(findings),
         figures=figures,
@@ -117,6 +124,7 @@ def replace(path: str, parts: list[bytes]) -> None:
 def _data(figures: Sequence[Specification]) -> dict[str, Any]:
     return {
         "template": TEMPLATE,
+        "power": POWER_SIZE,
         "colors": {"light": LIGHT, "dark": DARK},
         "figures": [
             {
@@ -132,7 +140,11 @@ def _data(figures: Sequence[Specification]) -> dict[str, Any]:
     }
 
 
-def _as_text(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _as_text(
+    facts: Mapping[str, Any] | Sequence[tuple[str, str]],
+) -> list[tuple[str, str]]:
+    if not isinstance(facts, Mapping):
+        return list(facts)
     return [
         (
             str(name).replace("_", " "),
@@ -160,6 +172,7 @@ def _templates() -> "jinja2.Environment":
         trim_blocks=True,
     )
     environment.filters["evidence"] = _evidence
+    environment.filters["sentence"] = sentence
     return environment
 
 

@@ -10,4 +10,4 @@ class Mosaic(NamedTuple):
     address: str
     width: int
     height: int
-    smoothness: str
+    words: str

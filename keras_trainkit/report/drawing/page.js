@@ -91,6 +91,7 @@
       put(result, path, value));
     if (figure.logarithmic && figure.state.log !== undefined) {
       put(result, figure.logarithmic + ".type", figure.state.log ? "log" : "linear");
+      put(result, figure.logarithmic + ".tickfont", { size: figure.state.log ? page.power : 12 });
       put(result, figure.logarithmic + ".uirevision", String(figure.state.log));
       put(result, figure.logarithmic + ".range", undefined);
       if (figure.state.log) put(result, figure.logarithmic + ".rangemode", "normal");
@@ -98,6 +99,10 @@
     const narrow = width < 640;
     const places = narrow && !(result.legend || {}).orientation
       ? { orientation: "h", yref: "container", y: 0, yanchor: "bottom" } : {};
+    if (narrow) {
+      result.margin = { l: 44, r: 8, t: 24, b: 40, ...result.margin };
+      if ((result.xaxis || {}).tickmode === "array") put(result, "xaxis.tickangle", -50);
+    }
     result.legend = {
       ...places,
       ...result.legend,
@@ -220,8 +225,7 @@
       const image = document.getElementById("mosaic");
       image.src = picture.address;
       image.alt = "Mosaic of the first layer's filters after epoch " + picture.epoch;
-      document.getElementById("mosaic-words").textContent = "Epoch " + picture.epoch +
-        (picture.smoothness ? ", smoothness " + picture.smoothness + " (noise has 0)" : "");
+      document.getElementById("mosaic-words").textContent = picture.words;
       if (slider) kept.mosaic = slider.value === slider.max ? null : slider.value;
     };
     if (slider) {
@@ -234,6 +238,8 @@
 
   function makeSortable(table) {
     const heads = [...table.tHead.rows[0].cells];
+    const shown = [...table.tBodies[0].rows].filter((row) =>
+      !row.classList.contains("rest")).length;
     const key = (row, column) => {
       const cell = row.cells[column];
       return "key" in cell.dataset ? Number(cell.dataset.key) : cell.textContent;
@@ -252,7 +258,7 @@
         const order = typeof a === "string" ? a.localeCompare(b) : a - b;
         return down ? -order : order;
       });
-      rows.forEach((row, index) => row.classList.toggle("rest", index >= 10));
+      rows.forEach((row, index) => row.classList.toggle("rest", index >= shown));
       table.tBodies[0].append(...rows);
     }));
     const box = document.getElementById("all-" + table.id);

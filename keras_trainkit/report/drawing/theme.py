@@ -51,6 +51,8 @@ DARK = {
     "@series7": "#a3adbb",
 }
 SERIES_COLORS = 8
+# Plotly writes powers of ten a quarter larger than it is told.
+POWER_SIZE = 9.6
 
 _AXIS = {
     "gridcolor": "@grid",
@@ -60,10 +62,11 @@ _AXIS = {
     "ticks": "outside",
     "ticklen": 4,
     "automargin": True,
+    "tickfont": {"size": 12},
     "exponentformat": "power",
     # Ticks between the powers of ten with their whole number, not its first digit.
     "tickformatstops": [{"dtickrange": ["D1", "D2"], "value": "~g"}],
-    "title": {"standoff": 8},
+    "title": {"standoff": 8, "font": {"size": 13}},
 }
 TEMPLATE: dict[str, Any] = {
     "layout": {

@@ -53,7 +53,12 @@ def draw(readings: Readings) -> Specification | None:
     trace = {
         "type": "heatmap",
         "colorscale": [[0, "@surface"], [1, "@train"]],
-        "colorbar": {"title": {"text": "Share"}, "thickness": 12, "outlinewidth": 0},
+        "colorbar": {
+            "title": {"text": "Share", "font": {"size": 13}},
+            "tickfont": {"size": 12},
+            "thickness": 12,
+            "outlinewidth": 0,
+        },
         "hovertemplate": "epoch %{x}<br>%{y}<br>share %{z:.3g}<extra></extra>",
         **{name: values[0] for name, values in options[0]["data"].items()},
     }

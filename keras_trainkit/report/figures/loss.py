@@ -1,6 +1,6 @@
 """The loss of every step."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,7 +9,11 @@ from keras_trainkit.record.series import Series
 from keras_trainkit.report.drawing.decimation import decimate, smooth
 from keras_trainkit.report.drawing.declaration import Declaration, Source
 from keras_trainkit.report.drawing.marks import mark_traces, series_marks
-from keras_trainkit.report.drawing.specification import Specification, encode
+from keras_trainkit.report.drawing.specification import (
+    Specification,
+    decades,
+    encode,
+)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -80,7 +84,7 @@ def draw(readings: Readings) -> Specification | None:
             "xaxis": {"title": {"text": "Step"}, "rangemode": "nonnegative"},
             "yaxis": {
                 "title": {"text": "Loss"},
-                "type": "log" if _spans_decades(values) else "linear",
+                **_axis(values),
             },
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         },
@@ -90,12 +94,13 @@ def draw(readings: Readings) -> Specification | None:
     )
 
 
-def _spans_decades(values: np.ndarray) -> bool:
+def _axis(values: np.ndarray) -> dict[str, Any]:
+    """A logarithmic axis if the losses span more than two decades."""
     finite = values[np.isfinite(values)]
     if not len(finite):
-        return False
+        return {}
     low, high = float(finite.min()), float(finite.max())
-    return low > 0 and high / low > 200
+    return decades(low, high) if low > 0 and high / low > 200 else {}
 
 
 FIGURES = (Declaration("the loss of each batch", 10, draw, ("loss",)),)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 # Told elsewhere on the page, in a table or beside a picture.
-_TOLD = ("nonfinite_count", "filter_smoothness")
+_TOLD = ("nonfinite_count", "filter_smoothness", "noise_smoothness")
 
 
 def other_measures(record: Source) -> "Figure":

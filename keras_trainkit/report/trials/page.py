@@ -59,6 +59,7 @@ def write_search(
         compose(
             Path(__file__).with_name("search.html"),
             title=title or "Hyperparameter search",
+            kind="Search report",
             tiles=summarise(
                 results, len([one for one in findings if one.severity == "warning"])
             ),
