@@ -3,41 +3,64 @@
 from collections.abc import Callable
 from typing import Any
 
+from keras_trainkit.averaging.both import BothEvaluated
+
 
 class Evaluation:
     """Stands in for `model.evaluate` while a run lasts.
 
     The average is validated here, and not when the epoch ends, so that all callbacks
-    find the result in their logs.
+    find the result in their logs; on the same batches, so that the data are read
+    once.
 
     Args:
         callback: Whose run it is; other evaluations go through as they are.
         evaluate: What is stood in for.
-        validated: Is given the logs of the validation, a function that evaluates
-            and the arguments it is to be given; returns the logs of the average.
-        name: What these logs are called.
+        prepare: Called before a validation; returns what gives the model the average,
+            or `None` if there is none yet.
+        note: Is given the logs of the validation and those of the average.
+        name: What the logs of the average are called.
     """
 
     def __init__(
         self,
         callback: Any,
         evaluate: Callable[..., Any],
-        validated: Callable[[dict[str, Any], Any, dict[str, Any]], dict[str, Any]],
+        prepare: Callable[[], Callable[[], None] | None],
+        note: Callable[[dict[str, Any], dict[str, Any]], None],
         name: str,
     ) -> None:
         self._callback = callback
         self._evaluate = evaluate
-        self._validated = validated
+        self._prepare = prepare
+        self._note = note
         self._name = name
-        # Behind the stand-ins of other averages, which have their own turn.
-        self.plain = getattr(evaluate, "plain", evaluate)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluates as `model.evaluate` does."""
-        logs = self._evaluate(*args, **kwargs)
         watchers = getattr(kwargs.get("callbacks"), "callbacks", ())
-        of_this_run = any(watcher is self._callback for watcher in watchers)
-        if not of_this_run or not isinstance(logs, dict):
+        if not any(watcher is self._callback for watcher in watchers):
+            return self._evaluate(*args, **kwargs)
+        assign = self._prepare()
+        model = self._callback.model
+        if assign is None:
+            logs = self._evaluate(*args, **kwargs)
+            return logs | self._named(logs) if isinstance(logs, dict) else logs
+        model.make_test_function()
+        function = model.test_function
+        both = BothEvaluated(model, function, assign)
+        model.test_function = both
+        try:
+            logs = self._evaluate(*args, **kwargs)
+        finally:
+            both.close()
+            if model.test_function is both:
+                model.test_function = function
+        if not isinstance(logs, dict):
             return logs
-        found = self._validated(logs, self.plain, kwargs)
-        return logs | {f"{self._name}_{key}": value for key, value in found.items()}
+        averaged = both.results()
+        self._note(logs, averaged)
+        return logs | self._named(averaged)
+
+    def _named(self, logs: dict[str, Any]) -> dict[str, Any]:
+        return {f"{self._name}_{key}": value for key, value in logs.items()}

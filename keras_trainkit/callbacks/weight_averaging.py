@@ -1,7 +1,6 @@
 """Averages the weights while they are trained."""
 
 import contextlib
-import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
@@ -296,7 +295,11 @@ class WeightAveraging(keras.callbacks.Callback):
         self._shared.wrap(self, self._wrapped)
         if self.validate:
             model.__dict__["evaluate"] = Evaluation(
-                self, model.evaluate, self._validated, self.name
+                self,
+                model.evaluate,
+                self._before_validation,
+                self._after_validation,
+                self.name,
             )
 
     def _leave(self) -> None:
@@ -325,25 +328,15 @@ class WeightAveraging(keras.callbacks.Callback):
             average.build()
             average.add_point()
 
-    def _validated(
-        self, raw: dict[str, Any], evaluate: Callable[..., Any], arguments: Any
-    ) -> dict[str, Any]:
-        """Evaluates the average with the arguments that `fit` validates with."""
+    def _before_validation(self) -> Callable[[], None] | None:
+        """Returns what gives the model the average that is to be validated."""
         assert self._epoch is not None
         self._end_epoch(self._epoch)
-        if not self.count:
-            return raw
-        if isinstance(arguments.get("x"), types.GeneratorType):
-            warnings.warn(
-                "WeightAveraging cannot validate on a generator, which can be read "
-                "only once: give `validation_data` as arrays or a dataset.",
-                stacklevel=2,
-            )
-            return {}
-        with self.applied():
-            averaged = dict(evaluate(**arguments | {"callbacks": None, "verbose": 0}))
+        return self._averaged.assign if self.count else None
+
+    def _after_validation(self, raw: dict[str, Any], averaged: dict[str, Any]) -> None:
+        """Notes what the weights and their average were validated to."""
         self._losses = raw.get("loss"), averaged.get("loss")
-        return averaged
 
     def _first_epoch(self) -> int:
         if self.start_epoch is not None:

@@ -50,14 +50,14 @@ class StepTrace:
             self._note_loss,
             self._updates.before if channels else None,
             self._updates.after,
+            self._note_optimizer,
             sampling,
         )
         self._seen = Seen(plan.model, data, due.number, make_counter=replica.counter)
         self._rows = StepRows(replica, due, is_only=plan.replica_count == 1)
-        optimizer = getattr(plan.model, "optimizer", None)
-        if optimizer is not None:
-            rate = tf.convert_to_tensor(optimizer.learning_rate)
-            self._seen.learning_rate = tf.cast(rate, tf.float32)
+        self._rate_of: Any = None
+        if getattr(plan.model, "optimizer", None) is not None:
+            self._seen.learning_rate = _rate(plan.model.optimizer)
 
     def read(self, logs: Any) -> None:
         """Takes the readings that are due, after the model's step has run.
@@ -89,10 +89,21 @@ class StepTrace:
         self._rows.add("steps", self._plan.request.on("steps"), seen)
         return self._rows.write(seen)
 
+    def _note_optimizer(self, optimizer: Any) -> None:
+        # Of several the compiled one, if it is in use, else the first that is.
+        compiled = getattr(self._plan.model, "optimizer", None)
+        if self._rate_of is None or optimizer is compiled:
+            self._rate_of = optimizer
+            self._seen.learning_rate = _rate(optimizer)
+
     def _note_loss(self, loss: Any) -> None:
         # Keras divides the loss by the number of replicas before it is summed.
         self._seen.loss = _mean(loss) * self._plan.replica_count
         self._due.note_loss(self._seen.loss)
+
+
+def _rate(optimizer: Any) -> Any:
+    return tf.cast(tf.convert_to_tensor(optimizer.learning_rate), tf.float32)
 
 
 def _mean(value: Any) -> Any:

@@ -27,6 +27,7 @@ class StepTap:
             right before they are applied; returns the gradients to apply. `None`
             if updates are not wanted.
         after_update: Called right after they were applied.
+        optimizer: Called with each optimizer before it applies gradients.
         sampling: Takes the sample of the layers' outputs and of their gradients;
             `None` if they are not wanted.
     """
@@ -36,6 +37,7 @@ class StepTap:
         loss: Callable[[Any], None],
         before_update: Callable[[Any, list[Any], list[Any]], list[Any]] | None,
         after_update: Callable[[], None],
+        optimizer: Callable[[Any], None],
         sampling: Sampling | None,
     ) -> None:
         self.activations: dict[str, list[Any]] = {}
@@ -46,6 +48,7 @@ class StepTap:
         self._note_loss = loss
         self.before_update = before_update
         self.after_update = after_update
+        self.note_optimizer = optimizer
         self._sampling = sampling
         self._graph = _current_graph()
         self.updating = False
@@ -109,8 +112,9 @@ class StepTap:
             sample = sampling.of(value)
         self.activations.setdefault(label, []).append(sample)
         if logits is not None:
-            # The loss goes on from the logits, so there the gradient arrives.
-            value = tf.identity(value)
+            # At the output the loss goes on from the logits, and there the gradient
+            # arrives; in the midst of the model at the value itself.
+            value = self._watched(label, once_read(value, [sample]))
             carried["_keras_logits"] = self._watched(label, logits)
         elif made_by in _READ_THROUGH:
             return value
@@ -229,6 +233,8 @@ class Taps:
         def patch(original: Any) -> Any:
             def apply(grads: Any, trainable_variables: Any = None) -> Any:
                 tap = getattr(self._local, "tap", None)
+                if tap is not None and not tap.updating and tap.reaches():
+                    tap.note_optimizer(optimizer)
                 if (
                     tap is None
                     or tap.updating

@@ -96,19 +96,70 @@ def test_validation_comes_as_rarely_as_fit_wants_it():
     assert len(history["val_averaged_loss"]) == len(history["val_loss"]) == 2
 
 
-def test_generator_is_validated_once_and_said_so():
+def test_a_generator_is_read_once_for_both():
+    drawn = []
+
     def batches():
         while True:
+            drawn.append(len(drawn))
             yield VALIDATION
 
-    with pytest.warns(UserWarning, match="cannot validate on a generator"):
-        history = fit(
-            compiled(),
-            WeightAveraging("exponential"),
-            validation_data=batches(),
-            validation_steps=1,
+    history = fit(
+        compiled(),
+        WeightAveraging("exponential"),
+        validation_data=batches(),
+        validation_steps=1,
+        epochs=1,
+    ).history
+    assert np.isfinite(history["val_averaged_loss"]).all()
+    alone = []
+
+    def others():
+        while True:
+            alone.append(len(alone))
+            yield VALIDATION
+
+    fit(compiled(), validation_data=others(), validation_steps=1, epochs=1)
+    assert len(drawn) == len(alone)
+
+
+class Shuffled(keras.utils.PyDataset):
+    """Serves for training and for validation, and mixes when an epoch ends."""
+
+    def __init__(self):
+        super().__init__()
+        self.x, self.y = models.data(32)
+        self.order = np.arange(32)
+        self.ends = 0
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        rows = self.order[16 * index : 16 * index + 16]
+        return self.x[rows], self.y[rows]
+
+    def on_epoch_end(self):
+        self.ends += 1
+        self.order = np.random.default_rng(self.ends).permutation(32)
+
+
+def test_data_shared_with_training_are_moved_no_further():
+    def train(*watchers):
+        data, model = Shuffled(), models.compiled(metrics=["accuracy"])
+        history = model.fit(
+            data, validation_data=data, epochs=3, verbose=0, callbacks=list(watchers)
         ).history
-    assert "val_averaged_loss" not in history
+        return data.ends, models.weights_of(model), history
+
+    ends, weights, plain = train()
+    averaging = WeightAveraging("exponential", decay=0.0, at_end="raw")
+    watched_ends, watched, history = train(averaging)
+    assert watched_ends == ends
+    assert models.same(weights, watched)
+    assert {name: history[name] for name in plain} == plain
+    # Without a past the average is the weights, but for its statistics.
+    assert {"val_averaged_loss", "val_averaged_accuracy"} <= set(history)
 
 
 @pytest.mark.parametrize("place", ["before", "after"])

@@ -304,3 +304,46 @@ def test_steps_of_a_call_that_ended_with_the_data_are_recorded():
     model.compile("adam", "sparse_categorical_crossentropy", steps_per_execution=2)
     model.fit(batches, shuffle=False, verbose=0, callbacks=[monitor])
     assert len(monitor.losses) == int(model.optimizer.iterations.numpy()) == 1
+
+
+def test_hidden_layers_that_end_in_a_sigmoid_or_a_softmax_have_gradients():
+    x, y = models.data(16)
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(6, activation="sigmoid", name="hidden"),
+            layers.Dense(5, activation="softmax", name="gate"),
+            layers.Dense(3, activation="softmax", name="output"),
+        ]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
+    with tf.GradientTape() as tape:
+        hidden = model.layers[0](x)
+        tape.watch(hidden)
+        gate = model.layers[1](hidden)
+        tape.watch(gate)
+        loss = tf.reduce_mean(
+            keras.losses.sparse_categorical_crossentropy(y, model.layers[2](gate))
+        )
+    wanted = [value.numpy().std() for value in tape.gradient(loss, [hidden, gate])]
+    monitor = callbacks.LayerStatisticsMonitor(every=1, sample=None)
+    model.fit(x, y, batch_size=16, epochs=1, verbose=0, callbacks=[monitor])
+    found = [
+        monitor.record.values("activation_gradient_std", name)[2][0]
+        for name in ("hidden", "gate", "output")
+    ]
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found[:2], wanted, rtol=10 * FLOAT32)
+
+
+def test_the_recorded_rate_is_one_that_is_in_use():
+    model = models.compiled(models.TwoOptimizers)
+    for value in vars(model).values():
+        if isinstance(value, keras.optimizers.Optimizer):
+            value.learning_rate = 2**-6
+    model.optimizer.learning_rate = 2**-1
+    monitor = callbacks.LossMonitor()
+    model.fit(*models.data(), batch_size=16, verbose=0, callbacks=[monitor])
+    rates = monitor.record.values("learning_rate")[2]
+    assert set(rates.tolist()) == {2**-6}
