@@ -115,7 +115,7 @@ class Twin:
         self._kind = ""
         self._iterator: Any = None
         self._replay: Replay | None = None
-        # Parts of the step that would be computed otherwise if it were watched.
+        # Why the steps are done twice: what would be computed otherwise, by name.
         self.reasons: list[str] = []
 
     @property
@@ -193,11 +193,14 @@ class Twin:
         trained = read(parts)
         same = all(map(_same, trained, after))
         self._trials[kind] = self._trials.get(kind, 0) + 1
-        if bare.draws(kind) or not same:
-            self._replaces[kind] = False
+        self.reasons = []
+        if bare.draws(kind):
+            self._refuse("it draws from generators that no other function can share")
+        elif not same:
+            self._refuse("it rounds differently")
         elif bare.model.jit_compile:
             if not self._light:
-                self._replaces[kind] = False
+                self._refuse("XLA compiles it")
             elif self._trials[kind] >= _TRIALS:
                 self._replaces[kind] = True
         else:
@@ -207,11 +210,15 @@ class Twin:
             finally:
                 write(parts, trained)
             if own is None or kernels is None:
-                self._replaces[kind] = False
+                self._refuse("its graphs are not known")
             else:
                 self.reasons = own.lacking(kernels)
                 self._replaces[kind] = not self.reasons
         return logs
+
+    def _refuse(self, reason: str) -> None:
+        self._replaces[self._kind] = False
+        self.reasons = [reason]
 
     def _kernels_of_watched(self, data: Callable[[], Any]) -> Kernels | None:
         """Runs it, and looks up its kernels."""
