@@ -5,12 +5,33 @@ learning rate and once with one 100 times too high, and writes a report of each.
 """
 
 import argparse
+import contextlib
 import os
+import sys
 
-import keras
-from sklearn.datasets import load_digits
 
-import keras_trainkit as tk
+@contextlib.contextmanager
+def silence():
+    """Drops what TensorFlow's C++ parts write while they are loaded."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+
+
+sys.stdout.reconfigure(line_buffering=True)  # each line as it comes, in a pipe too
+print("loading TensorFlow ...")
+with silence():
+    import keras
+    import tensorflow as tf
+    from sklearn.datasets import load_digits
+
+    import keras_trainkit as tk
+
+    tf.config.list_logical_devices()
 
 layers = keras.layers
 LEARNING_RATES = {"healthy": 0.1, "sick": 10.0}
@@ -49,7 +70,9 @@ def main():
     parser.add_argument("--quick", action="store_true", help="two epochs only")
     arguments = parser.parse_args()
     train, validation = digits()
+    epochs = 2 if arguments.quick else 15
     for name, learning_rate in LEARNING_RATES.items():
+        print(f"\n{name}: {epochs} epochs with learning rate {learning_rate} ...")
         keras.utils.set_random_seed(0)
         monitor = tk.callbacks.TrainingMonitor(
             os.path.join(arguments.out, name), every=1, histograms=True
@@ -57,14 +80,13 @@ def main():
         history = build(learning_rate).fit(
             *train,
             batch_size=32,
-            epochs=2 if arguments.quick else 15,
+            epochs=epochs,
             validation_data=validation,
             verbose=0,
             callbacks=[monitor],
         )
         accuracy = history.history["val_accuracy"][-1]
         ratio = history.history["update_ratio"][-1]
-        print(f"\n{name}: learning rate {learning_rate}")
         print(f"  validation accuracy {accuracy:.3f}, update ratio {ratio:.1e}")
         for finding in tk.diagnose(monitor.record):
             print("  " + str(finding).replace("\n", "\n  "))

@@ -33,7 +33,8 @@ class Adagrad(UpdateRule):
     Example:
         ```python
         words = tk.layers.Embedding(50_000, 64)
-        model = keras.Sequential([words, keras.layers.Flatten(), ...])
+        last = keras.layers.Dense(1, "sigmoid")
+        model = keras.Sequential([words, keras.layers.Flatten(), last])
         model.compile(tk.optimizers.Adagrad(0.1), "binary_crossentropy")
         ```
 
