@@ -7,6 +7,7 @@ from keras_trainkit.callbacks.layer_statistics_monitor import LayerStatisticsMon
 from keras_trainkit.callbacks.loss_monitor import LossMonitor
 from keras_trainkit.callbacks.monitor import Monitor
 from keras_trainkit.callbacks.overfitting_monitor import OverfittingMonitor
+from keras_trainkit.callbacks.training_guard import TrainingGuard
 from keras_trainkit.callbacks.training_monitor import TrainingMonitor
 from keras_trainkit.callbacks.update_ratio_monitor import UpdateRatioMonitor
 from keras_trainkit.callbacks.weight_averaging import WeightAveraging
@@ -18,6 +19,7 @@ __all__ = [
     "LossMonitor",
     "Monitor",
     "OverfittingMonitor",
+    "TrainingGuard",
     "TrainingMonitor",
     "UpdateRatioMonitor",
     "WeightAveraging",
