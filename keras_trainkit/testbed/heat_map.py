@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from keras_trainkit.axes import new_axes
 from keras_trainkit.report.drawing.specification import (
     Specification,
     decades,
@@ -31,22 +32,10 @@ def draw_heat_map(table: pd.DataFrame) -> Specification:
     Args:
         table: As from `Result.to_frame`.
     """
-    tests = table.drop_duplicates("test").set_index("test")
-    place = {family: index for index, family in enumerate(dict.fromkeys(tests.family))}
-    order = tests.assign(place=tests.family.map(place)).sort_values(
-        ["place", "sgd_rate"], kind="stable"
-    )
-    names = list(dict.fromkeys(table["optimizer"]))
-
-    def matrix(column: str) -> pd.DataFrame:
-        return table.pivot_table(
-            column, "optimizer", "test", aggfunc="first", dropna=False, sort=False
-        ).reindex(index=names, columns=order.index)
-
-    grades = matrix("grade")
-    progress = matrix("progress")
+    grades, families = _in_order(table, "grade")
+    progress, _ = _in_order(table, "progress")
     codes = grades.apply(lambda found: found.map(GRADES.index)).to_numpy()
-    rows = [short(plain(name), 40) for name in names]
+    rows = [short(plain(name), 40) for name in grades.index]
     steps = [
         [edge / len(COLORS), color]
         for index, color in enumerate(COLORS)
@@ -55,7 +44,7 @@ def draw_heat_map(table: pd.DataFrame) -> Specification:
     trace = {
         "type": "heatmap",
         "z": encode(codes.astype("float32")),
-        "x": [plain(name) for name in order.index],
+        "x": [plain(name) for name in grades.columns],
         "y": _apart(rows),
         "zmin": -0.5,
         "zmax": len(GRADES) - 0.5,
@@ -90,10 +79,31 @@ def draw_heat_map(table: pd.DataFrame) -> Specification:
             "xaxis": {"type": "category", "showticklabels": False, "ticks": ""},
             "yaxis": {"type": "category", "autorange": "reversed", "ticks": ""},
             "margin": {"t": 40, "b": 76, "l": 40, "r": 12},
-            **_family_marks(list(order.family)),
+            **_family_marks(families),
         },
         wide=True,
     )
+
+
+def plot_heat_map(table: pd.DataFrame, axes: Any = None) -> Any:
+    """Draws the heat map with matplotlib; see `Result.plot`."""
+    axes = new_axes() if axes is None else axes
+    grades, families = _in_order(table, "grade")
+    codes = grades.apply(lambda found: found.map(GRADES.index)).to_numpy(int)
+    pixels = np.array([tuple(bytes.fromhex(color[1:])) for color in COLORS])[codes]
+    axes.imshow(pixels.astype("uint8"), aspect="auto", interpolation="nearest")
+    axes.set_yticks(range(len(grades)), grades.index, fontsize=7)
+    begins = [i for i, f in enumerate(families) if i == 0 or f != families[i - 1]]
+    ends = [*begins[1:], len(families)]
+    middles = [(begin + end) / 2 for begin, end in zip(begins, ends, strict=True)]
+    axes.set_xticks(middles, [families[begin] for begin in begins], fontsize=8)
+    axes.tick_params(length=0)
+    for begin in begins[1:]:
+        axes.axvline(begin - 0.5, color="white", linewidth=2)
+    for grade, color in zip(GRADES, COLORS, strict=True):
+        axes.plot([], [], "s", color=color, label=grade)
+    axes.legend(ncols=len(GRADES), loc="lower center", bbox_to_anchor=(0.5, 1))
+    return axes
 
 
 def draw_rates(table: pd.DataFrame) -> Specification | None:
@@ -131,6 +141,20 @@ def draw_rates(table: pd.DataFrame) -> Specification | None:
         },
         wide=True,
     )
+
+
+def _in_order(table: pd.DataFrame, column: str) -> tuple[pd.DataFrame, list[str]]:
+    """A column as optimizers by tests, and the family of each test."""
+    tests = table.drop_duplicates("test").set_index("test")
+    place = {family: index for index, family in enumerate(dict.fromkeys(tests.family))}
+    order = tests.assign(place=tests.family.map(place)).sort_values(
+        ["place", "sgd_rate"], kind="stable"
+    )
+    matrix = table.pivot_table(
+        column, "optimizer", "test", aggfunc="first", dropna=False, sort=False
+    )
+    names = list(dict.fromkeys(table["optimizer"]))
+    return matrix.reindex(index=names, columns=order.index), list(order.family)
 
 
 def _apart(rows: list[str]) -> list[str]:

@@ -58,7 +58,7 @@ def _descending(
         return batch.score(x), valid
 
     def ordered(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        each = np.repeat(rates, len(batch.seeds) // sets)
+        each: Any = np.repeat(rates, len(batch.seeds) // sets)
         last, valid = descend(batch.spread(each))
         return batch.in_order(last), batch.in_order(valid)
 

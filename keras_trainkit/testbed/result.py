@@ -9,6 +9,7 @@ import pandas as pd
 
 from keras_trainkit.arguments import check_choice, received
 from keras_trainkit.testbed.grading import DIVERGING, GRADES
+from keras_trainkit.testbed.heat_map import plot_heat_map
 from keras_trainkit.testbed.page import heat_map_figure, write_page
 
 GROUPS = ("family", "shape", "noise", "scale", "drift", "dimensions")
@@ -172,6 +173,20 @@ class Result:
             ImportError: If plotly is not installed.
         """
         return heat_map_figure(self._table)
+
+    def plot(self, *, axes: Any = None) -> Any:
+        """Draws tests by optimizers, coloured by grade, with matplotlib.
+
+        Args:
+            axes: A matplotlib `Axes` to draw on; those of a new figure if `None`.
+
+        Returns:
+            The `Axes`; `.figure.savefig(path)` saves the picture.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+        """
+        return plot_heat_map(self._table, axes)
 
     def write(self, path: str | os.PathLike[str], *, title: str | None = None) -> str:
         """Writes heat map, sensitivity and pass rates as one offline HTML page.

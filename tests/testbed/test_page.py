@@ -10,7 +10,7 @@ import pytest
 import keras_trainkit as tk
 from keras_trainkit.report.drawing.specification import decode
 from keras_trainkit.testbed.grading import GRADES
-from keras_trainkit.testbed.heat_map import draw_heat_map, draw_rates
+from keras_trainkit.testbed.heat_map import COLORS, draw_heat_map, draw_rates
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +76,16 @@ def test_figure_opens_in_a_notebook(result):
     figure = result.heat_map()
     assert len(figure.data[0].y) == 4
     assert figure.layout.height > 0
+
+
+def test_picture_has_the_colours_of_the_grades(result):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    axes = result.plot(axes=pyplot.figure().add_subplot())
+    shown = axes.images[0].get_array()
+    codes = decode(draw_heat_map(result.to_frame()).traces[0]["z"]).astype(int)
+    expected = [
+        [list(bytes.fromhex(COLORS[code][1:])) for code in row] for row in codes
+    ]
+    np.testing.assert_array_equal(shown, expected)
+    assert [label.get_text() for label in axes.get_yticklabels()] == result.optimizers
+    pyplot.close("all")
