@@ -56,7 +56,8 @@ class TrainingRecord:
         self._series: dict[Series, int] = {}
         self._columns_of: dict[Series, list[tuple[Block, int]]] = {}
         self.metadata: dict[str, Any] = {}
-        self._source = None if path is None else os.path.abspath(path)
+        # The file that it is kept in or came from, for those who show it.
+        self.source = None if path is None else os.fspath(path)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "TrainingRecord":
@@ -75,7 +76,7 @@ class TrainingRecord:
         path = find_file(path)
         record = cls()
         record._take(read_file(path))
-        record._source = os.path.abspath(path)
+        record.source = path
         return record
 
     @classmethod
@@ -98,7 +99,7 @@ class TrainingRecord:
                 f"ones can be read with `open`. {received('path', path)}"
             )
         record = cls()
-        record._source = os.path.abspath(path)
+        record.source = path
         record._take(content)
         record._series = {series: index for index, series in content.series.items()}
         record._file = RecordFile.reopen(path)
@@ -127,7 +128,7 @@ class TrainingRecord:
             stacklevel=2,
         )
         record = cls()
-        record._source = os.path.abspath(path)
+        record.source = path
         record._take(saved.content)
         return record
 
@@ -251,7 +252,8 @@ class TrainingRecord:
         fits = self.metadata.setdefault("fits", [])
         if not fits and step > 0:
             fits.append({"step": 0, "epoch": 0})  # recorded before fits were marked
-        fits.append({"step": step, "epoch": epoch, **about})
+        mark = {"step": step, "epoch": epoch, "initial_epoch": initial_epoch}
+        fits.append({**mark, **about})
         return self.fits[-1]
 
     @property
@@ -313,7 +315,9 @@ class TrainingRecord:
     @property
     def directory(self) -> str:
         """The run directory that the record came from, "" if it never had a file."""
-        return "" if self._source is None else os.path.dirname(self._source)
+        if self.source is None:
+            return ""
+        return os.path.dirname(os.path.abspath(self.source))
 
     @property
     def name(self) -> str:
@@ -321,9 +325,9 @@ class TrainingRecord:
 
         "" for a record that never had a file.
         """
-        if self._source is None:
+        if self.source is None:
             return ""
-        stem = os.path.basename(self._source)
+        stem = os.path.basename(self.source)
         if stem == FILE:
             return os.path.basename(self.directory)
         return os.path.splitext(stem)[0]

@@ -24,6 +24,7 @@ from keras_trainkit.recording.place import Place
 from keras_trainkit.recording.record_keeper import RecordKeeper
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.step import MeasuredStep
+from keras_trainkit.recording.surroundings import surroundings
 from keras_trainkit.train_step.shared_function import Make, SharedFunction
 from keras_trainkit.version import __version__
 
@@ -288,6 +289,7 @@ class Recorder:
             record.metadata["started"] = started or record.metadata["started"]
             for instrument in self._request.instruments:
                 record.describe(*instrument.measures)
+        record.source = record.source or next(iter(self._keepers), None)
         self._record = record
         return record
 
@@ -357,6 +359,7 @@ def _description(model: Any, request: Request) -> dict[str, Any]:
         "status": "running",
         "started": _now(),
         "updated": _now(),
+        **surroundings(model),
         "model_name": model.name,
         "model_summary": "\n".join(lines),
         "layers": [layer.label for layer in measured_layers(model)],
