@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_trainkit.keras_model.layers import measured_layers
 from keras_trainkit.keras_model.optimizers import steps_per_update
 from keras_trainkit.record.series import Series
 from keras_trainkit.recording.budget import Budget, Cost
@@ -91,6 +92,8 @@ class MeasuredFunction:
     def release(self) -> None:
         """Is told that the run is over; a later one may go on with it."""
         self._in_use = False
+        for function in self._functions.values():
+            function.close()
 
     def build(self, make: Make, wrapped: bool) -> "MeasuredFunction":
         """Makes the functions that are called, around a measured step.
@@ -136,6 +139,22 @@ class MeasuredFunction:
             else int(every)
             for channel, every in self.request.channels.items()
         }
+
+    @property
+    def done_twice(self) -> list[str]:
+        """Why steps are done twice, once to be measured; empty if none are.
+
+        Layers whose tensors would be computed otherwise if they were looked at, or
+        another reason in words.
+        """
+        reasons = {
+            reason
+            for function in self._functions.values()
+            if function.runs_twice
+            for reason in function.reasons
+        }
+        labels = [layer.label for layer in measured_layers(self._model())]
+        return sorted({_layer_in(reason, labels) for reason in reasons})
 
     def take_calls(self) -> list[Readings]:
         """What was read of calls since the last time, as steps and values."""
@@ -243,3 +262,14 @@ class MeasuredFunction:
         series = tuple(column.series for column, _ in pairs)
         numbers = [float(number) for _, number in pairs]
         self._of_calls.setdefault(series, []).append((first, numbers))
+
+
+def _layer_in(name: str, labels: list[str]) -> str:
+    """The layer that the name of an operation tells of, else the name itself."""
+    for part in reversed(name.split("/")):
+        # TensorFlow numbers the scopes of a layer that is called again.
+        stem, _, number = part.rpartition("_")
+        for label in (part, stem if number.isdigit() else part):
+            if label in labels:
+                return label
+    return name

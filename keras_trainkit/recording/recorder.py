@@ -161,6 +161,7 @@ class Recorder:
         record.metadata["updated"] = _now()
         if self._function is not None:
             record.metadata["every"] = self._function.every
+            record.metadata["done_twice"] = self._function.done_twice
             record.metadata["overhead"] = self._function.cost.share()
         step = self._measured_step()
         if step is not None:

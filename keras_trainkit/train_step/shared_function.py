@@ -150,6 +150,7 @@ class SharedFunction:
         # Keras makes its function around whatever `train_step` is at that moment.
         model = self._model()
         own_step = model.__dict__.get("train_step")
+        current = model.train_function
         model.__dict__["train_step"] = step
         try:
             type(model).make_train_function(model, force=True)
@@ -158,7 +159,7 @@ class SharedFunction:
             del model.__dict__["train_step"]
             if own_step is not None:
                 model.__dict__["train_step"] = own_step
-            model.train_function = self
+            model.train_function = current
 
     def _clear_away(self, force: bool = False) -> Any:
         # Stands in for `model.make_train_function`, which Keras calls at the start

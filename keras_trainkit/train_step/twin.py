@@ -186,7 +186,7 @@ class Twin:
         try:
             with generators_restored():
                 kernels = self._kernels_of_watched(data)
-            after = read(parts)
+                after = read(parts)
         finally:
             write(parts, before)
         logs = bare.run(kind, data)
