@@ -101,7 +101,7 @@ def check(name, seed, folder):
     line, program, model = _begun(name, seed)
     begun = time.process_time()
     report = tk.preflight(
-        model, program.x, program.y, validation_data=program.validation, seconds=5
+        model, program.x, program.y, validation_data=program.validation
     )
     line["seconds"] = time.process_time() - begun
     line["findings"] = [as_line(finding) for finding in report.findings]

@@ -343,3 +343,10 @@ def test_check_machine_names_a_device_and_the_faster_setting():
 
 def test_the_package_name_is_the_function():
     assert callable(_function)
+
+
+def test_check_memorizing_does_not_judge_what_it_had_no_time_for():
+    model = classifier(L.Dense(48, "relu"), L.Dense(10, "softmax"))
+    verdict = check_memorizing(Subject(model, *digits(), seconds=1e-6))
+    assert verdict.status == "not judged"
+    assert "raise `seconds`" in verdict.why
