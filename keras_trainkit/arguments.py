@@ -5,10 +5,15 @@ from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
 
+LONG = 500  # characters of a value that an error shows
+
 
 def received(name: str, value: Any) -> str:
-    """Returns the closing words of every error: `Received: name=value`."""
-    return f"Received: {name}={value!r}"
+    """Returns the closing words of every error: `Received: name=value`.
+
+    What would fill a page is named by its shape, or cut.
+    """
+    return f"Received: {name}={_shown(value)}"
 
 
 def check_integer(name: str, value: Any, minimum: int | None = None) -> int:
@@ -69,7 +74,10 @@ def check_number(
     error = ValueError(f"`{name}` must be {rule}. {received(name, value)}")
     if isinstance(value, bool) or not isinstance(value, Real):
         raise error
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond all floats
+        raise error from None
     if not math.isfinite(number):
         raise error
     if minimum is not None and (
@@ -85,7 +93,7 @@ def check_number(
 
 def check_choice(name: str, value: Any, choices: Collection[Any]) -> Any:
     """Returns `value` if it is one of `choices`, else raises a `ValueError`."""
-    if value not in choices:
+    if not any(_is_same(value, choice) for choice in choices):
         allowed = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"`{name}` must be one of {allowed}. {received(name, value)}")
     return value
@@ -96,3 +104,22 @@ def check_flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"`{name}` must be True or False. {received(name, value)}")
     return value
+
+
+def _shown(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and len(shape):
+        return f"{type(value).__name__} of shape {shape}"
+    try:
+        words = repr(value)
+    except Exception:  # of any kind: the error to come must not be lost to it
+        return f"a {type(value).__name__}"
+    return words if len(words) <= LONG else f"{words[:LONG]}..."
+
+
+def _is_same(value: Any, choice: Any) -> bool:
+    """Whether they are equal, as one answer: arrays compare entry by entry."""
+    try:
+        return value is choice or bool(value == choice)
+    except Exception:  # whatever cannot be compared is another thing
+        return False
