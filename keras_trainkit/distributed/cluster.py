@@ -1,15 +1,19 @@
 """Several processes as one cluster, on this machine or on many."""
 
+import contextlib
+import ctypes
 import time
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import check_integer, check_number, received
 from keras_trainkit.distributed.addresses import SERVER, WORKER, Addresses, Task
 from keras_trainkit.distributed.local_processes import LocalProcesses
+from keras_trainkit.distributed.partwise_gradient import PartwiseGradient
 
 _LOOK_EVERY = 0.02  # seconds
 _ASK_EVERY = 0.5  # seconds; each question goes to a server
@@ -23,6 +27,10 @@ class Cluster:
     well if this process is killed. `Cluster.from_environment()` takes part as the
     coordinator of processes that were started elsewhere. The engine is TensorFlow's
     `ParameterServerStrategy` with its `ClusterCoordinator`.
+
+    Enter the context before anything else: by connecting, TensorFlow renames the
+    devices of this process, and models, variables and datasets that were made before
+    cannot be used any more. What is made inside outlives the cluster.
 
     TensorFlow's servers listen on **all** of a machine's network interfaces and have
     no authentication: whoever reaches a port may run code there. Use them in a
@@ -56,6 +64,7 @@ class Cluster:
         self._processes: LocalProcesses | None = None
         self._strategy: Any = None
         self._coordinator: Any = None
+        self._gradient: PartwiseGradient | None = None
 
     @classmethod
     def from_environment(cls, *, patience: float = 600.0) -> "Cluster":
@@ -94,7 +103,7 @@ class Cluster:
         try:
             self._connect(addresses)
         except BaseException:
-            self.close()
+            self._end()
             raise
         return self
 
@@ -104,7 +113,7 @@ class Cluster:
         error: BaseException | None,
         traceback: types.TracebackType | None,
     ) -> None:
-        self.close()
+        self._end()
 
     @property
     def strategy(self) -> Any:
@@ -135,14 +144,9 @@ class Cluster:
                 moves for `patience` seconds.
             Exception: What the work itself raised.
         """
-        try:
+        with _lost_server_named():
             self._watch(progress)
             self.coordinator.join()
-        except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
-            raise RuntimeError(
-                "A parameter server is lost, and with it what it held. "
-                f"({error.message.splitlines()[0]})"
-            ) from error
 
     def check(self) -> None:
         """Raises a `RuntimeError` if processes of this machine have ended."""
@@ -158,8 +162,43 @@ class Cluster:
         if len(lost) == self.workers:
             raise RuntimeError(f"All workers are lost. ({'; '.join(lost)})")
 
+    def open(self, objective: Any) -> None:
+        """Makes the workers ready to compute an objective's gradient.
+
+        `tk.second_order.minimize(..., cluster=cluster)` calls it.
+
+        Args:
+            objective: What is to be computed.
+        """
+        self._gradient = PartwiseGradient(self, objective)
+
+    def value_and_gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
+        """Computes an objective that was opened, in parts.
+
+        Args:
+            vector: The weights, shape `(n,)`.
+
+        Returns:
+            The loss, and its gradient of shape `(n,)`.
+
+        Raises:
+            RuntimeError: If nothing was opened, or servers or workers are lost.
+        """
+        if self._gradient is None:
+            raise RuntimeError("`open` must be given an objective first.")
+        with _lost_server_named():
+            return self._gradient.value_and_gradient(vector)
+
     def close(self) -> None:
-        """Ends the processes of this machine; other machines' go on."""
+        """Frees the objective; the processes go on until the context is left."""
+        if self._gradient is not None:
+            self._gradient.close()
+            self._gradient = None
+
+    def _end(self) -> None:
+        self.close()
+        if self._processes is None or self._processes.fallen(WORKER):
+            _keep_for_ever(self._coordinator)
         self._strategy = self._coordinator = None
         if self._processes is not None:
             self._processes.end()
@@ -199,3 +238,20 @@ class Cluster:
                 "cluster:`."
             )
         return self._strategy, self._coordinator
+
+
+def _keep_for_ever(thing: Any) -> None:
+    # When a coordinator goes it waits for a lock, which the thread that waits for a
+    # lost worker holds until that is back: for ever.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+@contextlib.contextmanager
+def _lost_server_named() -> Iterator[None]:
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise RuntimeError(
+            "A parameter server is lost, and with it what it held. "
+            f"({error.message.splitlines()[0]})"
+        ) from error

@@ -69,7 +69,7 @@ class FlatLoss:
         self, vector: Any, chunks: Sequence[int] | None = None
     ) -> tuple[Any, Any]:
         """Returns the loss, a float64 scalar, and its gradient, shape `(total,)`."""
-        return self._summed("gradient", self._traced, [vector], chunks)
+        return self._summed("gradient", self.of_chunk, [vector], chunks)
 
     def hessian_product(
         self, vector: Any, direction: Any, chunks: Sequence[int] | None = None
@@ -85,10 +85,17 @@ class FlatLoss:
         arguments = [vector, directions]
         return self._summed("products", self._products, arguments, chunks)[0]
 
+    def of_chunk(self, vector: Any, chunk: Any) -> tuple[Any, Any]:
+        """Returns loss and gradient on one chunk, to be traced by whoever calls."""
+        (value,), (gradient,) = terms_and_gradients(
+            lambda values: [self._scalar(values, chunk)], self.packing.split(vector)
+        )
+        return value, self.packing.join(gradient)
+
     def graph(self, vector: Any, chunk: Any) -> Any:
         """Returns the graph of value and gradient on a chunk that is not kept."""
         function = tf.function(
-            lambda vector: self._traced(vector, chunk), autograph=False
+            lambda vector: self.of_chunk(vector, chunk), autograph=False
         )
         return function.get_concrete_function(vector).graph
 
@@ -167,7 +174,7 @@ class FlatLoss:
         try:
             with tf.GradientTape() as tape, whole_moments():
                 tape.watch(vector)
-                _, gradient = self._traced(vector, chunk)
+                _, gradient = self.of_chunk(vector, chunk)
                 slope = tf.reduce_sum(gradient * direction)
             found = tape.gradient(slope, vector, unconnected_gradients="zero")
         except LookupError as error:
@@ -186,12 +193,6 @@ class FlatLoss:
                 directions,
             ),
         )
-
-    def _traced(self, vector: Any, chunk: Any) -> tuple[Any, Any]:
-        (value,), (gradient,) = terms_and_gradients(
-            lambda values: [self._scalar(values, chunk)], self.packing.split(vector)
-        )
-        return value, self.packing.join(gradient)
 
     def _scalar(self, values: Sequence[Any], chunk: Any) -> Any:
         return tf.cast(self._loss(list(values), chunk), tf.float64)

@@ -108,8 +108,7 @@ class Objective:
         self._few = tuple(keep_rows(part, np.unique(spread)) for part in batches[0])
         self.batches: list[Batch] = cut_batches(batches, rows)
         self.rows = sum(row_count(*batch) for batch in self.batches)
-        self._summed = len(self.batches) > 1 and self._sums(start)
-        self.flat = self._loss(self.batches, self._summed)
+        self.flat = self._cut(self.batches)
         self.start_loss = self._check_fixed(start)
 
     def start(self) -> Any:
@@ -131,7 +130,7 @@ class Objective:
             seed: Seed of the drawing.
         """
         if len(self._given) > 1:
-            return self._loss(self._given)
+            return self._cut(self._given)
         rows = row_count(*self._given[0])
         order = np.random.default_rng(seed).permutation(rows)
         parts = [np.sort(one) for one in np.array_split(order, min(count, rows))]
@@ -139,7 +138,24 @@ class Objective:
             tuple(keep_rows(part, chosen) for part in self._given[0])
             for chosen in parts
         ]
-        return self._loss(batches, self._summed)
+        return self._cut(batches)
+
+    def in_parts(self, count: int) -> FlatLoss:
+        """Returns the same function, in at least as many chunks where rows allow.
+
+        Frozen noise is drawn by chunk: where there is some, the chunks stay as they
+        are.
+
+        Args:
+            count: Chunks that are wanted, int >= 1.
+        """
+        drawn = any(v.dtype == "uint32" for v in self.model.non_trainable_variables)
+        if len(self.batches) >= count or (drawn and self.noise == "frozen"):
+            return self.flat
+        return self._cut(cut_batches(self.batches, max(1, self.rows // count)))
+
+    def _cut(self, batches: Sequence[Batch]) -> FlatLoss:
+        return self._loss(batches, len(batches) > 1 and self._sums(self.start()))
 
     def _loss(self, batches: Sequence[Batch], summed: bool = False) -> FlatLoss:
         rows = [row_count(*batch) for batch in batches]

@@ -16,6 +16,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 import keras_trainkit as tk
+from keras_trainkit.second_order.objective import Objective
 
 X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
@@ -177,6 +178,64 @@ def killing(directory):
             found["error"] = str(error)
     with np.load(path) as file:
         found["kept"] = len(file.files)
+    return found
+
+
+def regression():
+    keras.utils.set_random_seed(0)
+    penalty = keras.regularizers.L2(1e-4)
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            keras.layers.Dense(16, activation="tanh", kernel_regularizer=penalty),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dense(10),
+        ]
+    )
+    model.compile(loss=LOSS)
+    return model
+
+
+def parts(directory):
+    """L-BFGS whose gradient comes in parts, while a worker is killed."""
+    data = {"x": X[:1500], "y": Y[:1500], "max_evaluations": 25}
+    found = {}
+    with tk.distributed.Cluster(workers=2, patience=60) as cluster:
+        models = [regression() for _ in range(3)]
+        tk.second_order.minimize(models[0], **data)
+        objective = Objective(regression(), X[:1500], Y[:1500])
+        random = np.random.default_rng(0).normal(size=objective.packing.total)
+        here = objective.flat.value_and_gradient(tf.constant(random, tf.float32))
+        cluster.open(objective)
+        there = cluster.value_and_gradient(random)
+        cluster.close()
+        found["value"] = [float(here[0]), float(there[0])]
+        scale = np.abs(here[1]).max()
+        found["gradient"] = float(np.abs(here[1] - there[1]).max() / scale)
+        tk.second_order.minimize(models[1], **data, cluster=cluster)
+        killed = cluster.process_numbers()["worker"][0]
+        kills = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, _: epoch == 5 and os.kill(killed, signal.SIGKILL)
+        )
+        result = tk.second_order.minimize(
+            models[2], **data, cluster=cluster, callbacks=[kills]
+        )
+        found["loss"] = result.loss
+    found["after"] = models[0].evaluate(*HELD_OUT, verbose=0)
+    weights = [[v.numpy() for v in model.trainable_variables] for model in models]
+    same = zip(weights[1], weights[2], strict=True)
+    found["same"] = all(np.array_equal(one, other) for one, other in same)
+    near = zip(weights[0], weights[1], strict=True)
+    found["far"] = float(max(np.abs(one - other).max() for one, other in near))
+    with tk.distributed.Cluster(workers=1) as cluster:
+        found["later"] = models[0].evaluate(*HELD_OUT, verbose=0)
+        own = tf.Variable(1.0)
+        foreign = regression()
+        foreign.compile(loss=lambda y, p: own * tf.reduce_mean(p**2))
+        try:
+            tk.second_order.minimize(foreign, **data, cluster=cluster)
+        except ValueError as error:
+            found["error"] = str(error)
     return found
 
 

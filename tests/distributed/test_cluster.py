@@ -69,6 +69,19 @@ def test_killed_worker_costs_nothing_and_killed_server_is_named(tmp_path):
     assert found["kept"] > 0
 
 
+def test_gradient_in_parts_is_the_gradient_whoever_dies(tmp_path):
+    found = result("parts", tmp_path)
+    here, there = found["value"]
+    assert there == pytest.approx(here, rel=1e-6)
+    assert found["gradient"] < 1e-6
+    assert found["same"]
+    assert found["far"] < 1e-2
+    assert found["loss"] < 0.2
+    # Models outlive the cluster that they were made beside.
+    assert found["after"] == found["later"] < 1.0
+    assert "reads no variables but those of its layers" in found["error"]
+
+
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_the_one_that_started_it(by, tmp_path):
     holder = program("holding", tmp_path)
