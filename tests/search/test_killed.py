@@ -26,7 +26,7 @@ def python(*words, **environment):
         [sys.executable, *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
         env=with_package(environment),
     )
