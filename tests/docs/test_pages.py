@@ -22,6 +22,7 @@ TAKEN = {
         f"{DATA} x_test y_test build_model tuner models small checkpoints"
     ),
     "docs/pages/guide/instruments.md": "x y model",
+    "docs/pages/guide/records.md": "x y model monitor",
     "docs/pages/guide/report.md": "monitor",
     "docs/pages/guide/schedules.md": "x y model",
     "docs/pages/guide/search.md": "x y xv yv",
