@@ -90,24 +90,24 @@ SPECIMENS = {
 
 @pytest.fixture(scope="module")
 def rates():
-    tested = {name: make for name, (make, _) in BEST.items()}
-    tested |= {
-        f"our {name}": RULES[name](rate) for name, (rate, _) in AS_IT_WAS.items()
-    }
+    tested = {name: RULES[name](rate) for name, (rate, _) in AS_IT_WAS.items()}
     for name, (right, wrong) in SPECIMENS.items():
         tested |= {f"{name}: right": right, f"{name}: wrong": wrong}
     return tk.testbed.run(tested, verbose=False).pass_rates()["pass_rate"]
 
 
-@pytest.mark.parametrize("name", BEST)
-def test_best_configuration_passes_as_often_as_published(rates, name):
-    assert rates[name] == pytest.approx(BEST[name][1], abs=AGREES)
+@pytest.mark.slow
+def test_best_configurations_pass_as_often_as_published():
+    tested = {name: make for name, (make, _) in BEST.items()}
+    found = tk.testbed.run(tested, verbose=False).pass_rates()["pass_rate"]
+    published = [rate for _, rate in BEST.values()]
+    np.testing.assert_allclose(found, published, atol=AGREES)
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_rule_passes_as_often_as_it_did(rates, name):
     assert name in AS_IT_WAS, f"{name} is new: add a rate and what it passes there"
-    assert rates[f"our {name}"] == pytest.approx(AS_IT_WAS[name][1], abs=SAME)
+    assert rates[name] == pytest.approx(AS_IT_WAS[name][1], abs=SAME)
 
 
 @pytest.mark.parametrize("name", SPECIMENS)
