@@ -9,8 +9,8 @@ import numpy as np
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 # Arguments whose numbers are cut, and to what; nothing else of the code changes.
 MOST = {
-    "epochs": 6,
-    "start_epoch": 2,
+    "epochs": 3,
+    "start_epoch": 1,
     "max_trials": 4,
     "max_epochs": 3,
     "max_evaluations": 20,
@@ -18,7 +18,8 @@ MOST = {
     "seeds": 1,
     "workers": 1,
 }
-STAGES = "[tk.search.Stage(4, epochs=1), tk.search.Stage(3, epochs=2)]"
+# Those by default, cut as if they were written out.
+STAGES = "[tk.search.Stage(4, epochs=epochs) for epochs in (1, 3, 3)]"
 
 
 def blocks(markdown):
@@ -32,7 +33,7 @@ def blocks(markdown):
 
 def cut(code, line=0):
     """The statements of some code, each with the value its comment promises."""
-    most = MOST | ({"period": 6} if ".fit(" in code else {})
+    most = MOST | ({"period": 3} if ".fit(" in code else {})
     tree = _Cut(most).visit(ast.parse(code))
     lines = code.splitlines()
     statements = []
@@ -76,6 +77,8 @@ class _Cut(ast.NodeTransformer):
                 _lower(keyword.value, self.most[keyword.arg])
         if called == "Stage" and node.args:
             _lower(node.args[0], 4)
+        if called.startswith("from_") and len(node.args) > 1:
+            _lower(node.args[1], MOST["members"])
         stages = [keyword for keyword in node.keywords if keyword.arg == "stages"]
         if called == "CoarseToFine" and not stages and len(node.args) < 3:
             value = ast.parse(STAGES, mode="eval").body

@@ -29,6 +29,7 @@ TAKEN = {
     "docs/pages/guide/tuners.md": "x y",
     "docs/pages/guide/update_rules.md": "model",
     "docs/pages/guide/watching.md": DATA,
+    "docs/pages/guide/which_rule.md": "",
 }
 QUICK = ("index", "schedules", "update_rules", "watching")
 PAGES = [
@@ -70,6 +71,6 @@ def test_blocks_are_found_cut_and_held_to_their_promises():
     run(cut(code.replace("4", "3"), line), {}, "page")
     namespace = {"fit": lambda **options: options}
     run(cut("a = fit(epochs=500, rate=500)"), namespace, "page")
-    assert namespace["a"] == {"epochs": 6, "rate": 500}
+    assert namespace["a"] == {"epochs": 3, "rate": 500}
     with pytest.raises(NameError):
         run(cut("undefined"), {}, "page")
