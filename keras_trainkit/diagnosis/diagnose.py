@@ -17,7 +17,11 @@ _FEWEST_STEPS = 20
 
 
 def diagnose(
-    run: Any, rules: Sequence[Rule] = (), *, silence: Collection[str] = ()
+    run: Any,
+    rules: Sequence[Rule] = (),
+    *,
+    silence: Collection[str] = (),
+    probe: Any = None,
 ) -> Diagnosis:
     """Says what is wrong with a run, as far as its record shows.
 
@@ -32,6 +36,8 @@ def diagnose(
         rules: Rules to ask beside the built-in ones; one with the code of another
             takes its place, e.g. with a threshold of your own.
         silence: Codes of rules not to ask.
+        probe: What `tk.probes.what_if` found: alarms whose category a change
+            confirmed, by helping, come first, in the order of the help.
 
     Returns:
         Findings with evidence and advice, the worst and surest first, what each rule
@@ -66,7 +72,33 @@ def diagnose(
     verdicts = tuple(ask(rule, course) for rule in asked.values())
     found = [finding for verdict in verdicts for finding in verdict.findings]
     findings = fold(found, {rule.code: rule.explains for rule in asked.values()})
+    if probe is not None:
+        findings = confirmed(findings, probe.categories)
     return Diagnosis(_answer(course, findings, verdicts), tuple(findings), verdicts)
+
+
+def confirmed(findings: Sequence[Finding], categories: Sequence[str]) -> list[Finding]:
+    """Puts alarms that a probe confirmed first, and notes it in their evidence.
+
+    Args:
+        findings: Ranked findings.
+        categories: Categories of the changes that helped, the best first.
+    """
+    place = {category: order for order, category in enumerate(categories)}
+    noted = [
+        dataclasses.replace(one, evidence={**one.evidence, "probe": "confirmed"})
+        if one.category in place and one.severity != "info"
+        else one
+        for one in findings
+    ]
+    return sorted(
+        noted,
+        key=lambda one: (
+            place[one.category]
+            if one.category in place and one.severity != "info"
+            else len(place)
+        ),
+    )
 
 
 def fold(

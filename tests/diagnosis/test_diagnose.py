@@ -1,4 +1,5 @@
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -183,3 +184,17 @@ def test_answers_say_what_to_do_now():
     assert sick.answer.startswith("The loss diverges.")
     assert "learning rate" in str(sick)
     assert "<li>" in sick._repr_html_()
+
+
+def test_what_a_probe_confirmed_comes_first():
+    record = stuck(input_spread=900.0, train_accuracy_eval=0.9)
+    first = tk.diagnose(record)
+    assert set(first.codes) == {"unscaled_inputs", "metric_contradicts_predictions"}
+    for category, code in {
+        "data": "unscaled_inputs",
+        "loss or output": "metric_contradicts_predictions",
+    }.items():
+        probe = types.SimpleNamespace(categories=(category,))
+        found = tk.diagnose(record, probe=probe)
+        assert found[0].code == code
+        assert found[0].evidence["probe"] == "confirmed"
