@@ -46,7 +46,14 @@ MODES = (
 )
 
 
-class Drawing(layers.Layer):
+class SameShape(layers.Layer):
+    """What leaves the shape of its input alone."""
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+class Drawing(SameShape):
     """Adds noise of a `tf.random.Generator`, and counts in a `tf.Variable`."""
 
     def __init__(self):
@@ -60,21 +67,21 @@ class Drawing(layers.Layer):
         return x + 0.1 * tf.cast(noise, x.dtype)
 
 
-class RawDrawing(layers.Layer):
+class RawDrawing(SameShape):
     """Adds noise of TensorFlow's own operation."""
 
     def call(self, x):
         return x + 0.1 * tf.random.normal(tf.shape(x), dtype=x.dtype)
 
 
-class Unseeded(layers.Layer):
+class Unseeded(SameShape):
     """Adds noise of Keras' global generator."""
 
     def call(self, x):
         return x + 0.1 * keras.random.normal(keras.ops.shape(x), dtype=x.dtype)
 
 
-class Raw(layers.Layer):
+class Raw(SameShape):
     """Multiplies by the softmax of TensorFlow, which no attribute marks."""
 
     def call(self, x):
@@ -296,7 +303,7 @@ def _plan(random: Any, kind: str, mode: str) -> tuple[list[Any], list[str]]:
             ("Bidirectional", lambda: layers.Bidirectional(layers.GRU(3))),
             ("Conv1D", part(layers.Conv1D, 4, 2, activation=act())),
             ("TimeDistributed", lambda: layers.TimeDistributed(layers.Dense(4))),
-            ("EinsumDense", part(layers.EinsumDense, "abc,cd->abd", (None, 4))),
+            ("EinsumDense", part(layers.EinsumDense, "abc,cd->abd", (4, 4))),
             ("Attention", _attention),
         )
     for _ in range(int(random.integers(1, 4))):

@@ -47,8 +47,8 @@ def with_graphs(run: Callable[[], Any]) -> tuple[Any, list[Any]]:
         run: Calls traced functions, for the first time.
 
     Returns:
-        What it returned, and the executed graphs of each function compiled: lists of
-        `GraphDef`.
+        What it returned, and of each function compiled the number of its arguments
+        and its executed graphs.
     """
     current = context.context()
     current.enable_graph_collection()
@@ -60,22 +60,22 @@ def with_graphs(run: Callable[[], Any]) -> tuple[Any, list[Any]]:
     return result, [_executed(one) for one in metadata.function_graphs]
 
 
-def _executed(graphs: Any) -> list[Any]:
+def _executed(graphs: Any) -> tuple[int, list[Any]]:
+    """How many arguments a function has, and the graphs executed for it."""
+    before = graphs.pre_optimization_graph
     # Of several devices each numbers its own arguments: there the graph is taken as
     # it was before it was divided.
     divided = list(graphs.partition_graphs)
-    return divided if len(divided) == 1 else [graphs.post_optimization_graph]
+    return (
+        sum(node.op == "_Arg" for node in before.node),
+        divided if len(divided) == 1 else [graphs.post_optimization_graph],
+    )
 
 
 def graphs_of(function: Any, collected: list[Any]) -> list[Any] | None:
     """Finds the executed graphs of a traced function among all those collected."""
     inputs = len(function.graph.inputs)
-
-    def arguments(graphs: list[Any]) -> set[int]:
-        nodes = (node for graph in graphs for node in graph.node)
-        return {node.attr["index"].i for node in nodes if node.op == "_Arg"}
-
-    fitting = [one for one in collected if len(arguments(one)) == inputs]
+    fitting = [graphs for count, graphs in collected if count == inputs]
     return max(fitting, key=lambda one: sum(len(g.node) for g in one), default=None)
 
 
