@@ -149,3 +149,14 @@ def test_a_layer_that_draws_by_itself_is_trained_by_keras_alone():
     assert models.same(models.weights_of(bare), models.weights_of(watched))
     (reason,) = monitor.record.metadata["done_twice"]
     assert "generators" in reason
+
+
+def test_a_model_that_was_trained_before_it_is_watched_needs_no_second_steps():
+    monitor = callbacks.UpdateRatioMonitor()
+    bare, watched = models.compiled(), models.compiled()
+    for model, watchers in ((bare, []), (watched, [monitor])):
+        keras.utils.set_random_seed(2)
+        model.fit(*models.data(), verbose=0)
+        model.fit(*models.data(), verbose=0, callbacks=watchers)
+    assert models.same(models.weights_of(bare), models.weights_of(watched))
+    assert monitor.record.metadata["done_twice"] == []
