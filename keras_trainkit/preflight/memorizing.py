@@ -1,6 +1,8 @@
 """Can the model learn twenty examples by heart?"""
 
+import itertools
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -15,6 +17,8 @@ from keras_trainkit.preflight.functional import loss_problem, without_noise
 from keras_trainkit.preflight.initial_loss import expected_losses
 from keras_trainkit.preflight.subject import Subject
 from keras_trainkit.problems.flat import FlatLoss
+from keras_trainkit.second_order.evaluations import Evaluations, OutOfEvaluationsError
+from keras_trainkit.second_order.lbfgs_method import lbfgs
 
 EXAMPLES = 20
 STEPS = 600
@@ -45,11 +49,14 @@ def check_memorizing(subject: Subject) -> Verdict:
     with without_noise(model):
         flat = FlatLoss.of_problem(problem)
         start = flat.packing.pack(problem.values)
+        seconds = subject.seconds / (1 + len(RATES))
+        goal = _Goal(guess, seconds, subject.verbose)
+        history.append(_search(flat, start, goal))
+        # Where no lower loss is found along a line, Adam may still get around.
         for rate in RATES:
-            seconds = subject.seconds / len(RATES)
-            history.append(_train(subject, flat, start, rate, seconds, guess))
             if _arrived(history[-1], floor, guess):
                 break
+            history.append(_train(flat, start, rate, goal))
     losses = min(history, key=min)
     first, last = history[0][0], min(losses)
     steps = losses.index(last) + 1
@@ -131,29 +138,58 @@ def _arrived(losses: list[float], floor: float, guess: float) -> bool:
     return min(losses) - floor <= ENOUGH * scale
 
 
-def _train(
-    subject: Subject,
-    flat: FlatLoss,
-    start: np.ndarray,
-    rate: float,
-    seconds: float,
-    guess: float,
-) -> list[float]:
+class _Goal:
+    """When to stop, and the progress bar until then.
+
+    Args:
+        guess: The loss of a clueless guess.
+        seconds: For each method.
+        verbose: Whether to show a bar.
+    """
+
+    def __init__(self, guess: float, seconds: float, verbose: bool) -> None:
+        self._guess, self._seconds, self._verbose = guess, seconds, verbose
+
+    def follow(self, losses: Iterator[float], steps: int) -> list[float]:
+        """Returns the losses up to the goal, the end of the time or of the steps."""
+        bar = keras.utils.Progbar(steps, unit_name="step") if self._verbose else None
+        begun, found = time.monotonic(), []
+        for loss in itertools.islice(losses, steps):
+            if not np.isfinite(loss):
+                break
+            found.append(loss)
+            if bar is not None:
+                bar.update(len(found), [("loss", loss)])
+            done = loss <= 0.5 * ENOUGH * min(found[0], self._guess)
+            if done or time.monotonic() - begun > self._seconds:
+                break
+        if bar is not None and len(found) < steps:
+            bar.update(len(found), finalize=True)
+        return found or [float("inf")]
+
+
+def _search(flat: FlatLoss, start: np.ndarray, goal: _Goal) -> list[float]:
+    """Returns the losses of L-BFGS, which has no rate to guess."""
+    evaluate = Evaluations(flat, 2 * STEPS)
+
+    def losses() -> Iterator[float]:
+        yield float(flat.value_and_gradient(tf.constant(start))[0])
+        try:
+            yield from (iterate.loss for iterate in lbfgs(evaluate, start))
+        except OutOfEvaluationsError:
+            return
+
+    return goal.follow(losses(), STEPS)
+
+
+def _train(flat: FlatLoss, start: np.ndarray, rate: float, goal: _Goal) -> list[float]:
+    """Returns the losses of Adam."""
     adam = Stepper(Adam(rate), [start])
-    bar = keras.utils.Progbar(STEPS, unit_name="step") if subject.verbose else None
-    losses: list[float] = []
-    begun = time.monotonic()
-    for count in range(1, STEPS + 1):
-        loss, gradient = flat.value_and_gradient(adam.values[0])
-        if not np.isfinite(float(loss)):
-            break
-        losses.append(float(loss))
-        adam.step([gradient])
-        if bar is not None:
-            bar.update(count, [("loss", losses[-1])])
-        done = losses[-1] <= 0.5 * ENOUGH * min(losses[0], guess)
-        if done or time.monotonic() - begun > seconds:
-            break
-    if bar is not None and len(losses) < STEPS:
-        bar.update(len(losses), finalize=True)
-    return losses or [float("inf")]
+
+    def losses() -> Iterator[float]:
+        while True:
+            loss, gradient = flat.value_and_gradient(adam.values[0])
+            yield float(loss)
+            adam.step([gradient])
+
+    return goal.follow(losses(), STEPS)
