@@ -4,8 +4,7 @@ from collections import deque
 
 import numpy as np
 
-PAIRS = 20  # steps and changes of the gradient that are remembered
-TIMID = 1.5  # times too large is the least curvature seen, where none was seen
+PAIRS = 10  # steps and changes of the gradient that are remembered
 DEVIATION = 1e8  # of the largest eigenvalue to the smallest
 
 
@@ -78,7 +77,6 @@ class Quadratic:
         seen = np.linalg.svd(changes @ np.linalg.pinv(steps), compute_uv=False)
         curvatures = seen[: min(len(self._pairs), len(seen))]
         level = max(float(curvatures.min()), float(seen[0]) / DEVIATION)
-        level /= TIMID
         matrix = level * np.eye(basis.shape[1])
         for step, change in zip(steps.T, changes.T, strict=True):
             image = matrix @ step
