@@ -3,6 +3,7 @@
 import keras_trainkit.backend  # noqa: F401
 from keras_trainkit.second_order.gradient_source import GradientSource
 from keras_trainkit.second_order.hessian import hessian, hessian_vector_product
+from keras_trainkit.second_order.lbfgs_optimizer import LBFGS
 from keras_trainkit.second_order.minimization import Minimization
 from keras_trainkit.second_order.minimize import minimize
 from keras_trainkit.second_order.objective import Objective
@@ -13,6 +14,7 @@ from keras_trainkit.second_order.spectrum import (
 )
 
 __all__ = [
+    "LBFGS",
     "Estimate",
     "GradientSource",
     "Minimization",

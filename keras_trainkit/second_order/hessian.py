@@ -39,7 +39,9 @@ def hessian(
 
     Example:
         ```python
-        np.linalg.eigvalsh(tk.second_order.hessian(model, x, y, dtype="float64"))
+        line = keras.Sequential([keras.layers.Dense(10, "softmax")])
+        line.compile(loss="sparse_categorical_crossentropy")
+        np.linalg.eigvalsh(tk.second_order.hessian(line, x, y, dtype="float64"))
         ```
     """
     if getattr(model, "built", False):

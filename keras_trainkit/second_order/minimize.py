@@ -110,7 +110,6 @@ def minimize(
 
     Example:
         ```python
-        model.compile(loss="mse")
         result = tk.second_order.minimize(model, x, y, max_evaluations=300)
         print(result)
         ```

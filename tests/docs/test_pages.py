@@ -26,6 +26,7 @@ TAKEN = {
     "docs/pages/guide/report.md": "monitor",
     "docs/pages/guide/schedules.md": "x y model",
     "docs/pages/guide/search.md": "x y xv yv",
+    "docs/pages/guide/second_order.md": "x y x_val y_val",
     "docs/pages/guide/tuners.md": "x y",
     "docs/pages/guide/update_rules.md": "model",
     "docs/pages/guide/watching.md": DATA,
