@@ -9,14 +9,24 @@ from keras_trainkit.record.training_record import TrainingRecord
 
 # A healthy update ratio.
 _HEALTHY = 1e-3
+_MEASURES = {
+    "update_norm",
+    "weight_norm",
+    "gradient_norm",
+    "dead_fraction",
+    "overfitting_gap",
+}
 
 
-def summary_of_epoch(record: TrainingRecord, epoch: int) -> dict[str, float]:
+def summary_of_epoch(
+    record: TrainingRecord, epoch: int, first_block: int = 0
+) -> dict[str, float]:
     """Sums up what was measured in an epoch.
 
     Args:
         record: The record.
         epoch: The epoch.
+        first_block: The first block of the record to look at.
 
     Returns:
         `update_ratio` and `gradient_norm` of all variables together,
@@ -24,9 +34,10 @@ def summary_of_epoch(record: TrainingRecord, epoch: int) -> dict[str, float]:
         decades, `dead_fraction` of the worst layer and `overfitting_gap` of the
         loss; each only if there is a reading of this epoch.
     """
+    readings = _readings(record, epoch, first_block)
     found = {}
     squares = {
-        measure: _mean_squares(record, measure, epoch)
+        measure: _mean_squares(readings, measure)
         for measure in ("update_norm", "weight_norm", "gradient_norm")
     }
     moved, sizes = squares["update_norm"], squares["weight_norm"]
@@ -39,23 +50,40 @@ def summary_of_epoch(record: TrainingRecord, epoch: int) -> dict[str, float]:
         found["gradient_norm"] = math.sqrt(sum(squares["gradient_norm"].values()))
     dead = [
         values[-1]
-        for series in record.select("dead_fraction")
-        if len(values := _of_epoch(record, series, epoch))
+        for series, values in readings.items()
+        if series.measure == "dead_fraction"
     ]
     if dead:
         found["dead_fraction"] = float(max(dead))
-    gaps = _of_epoch(record, Series("overfitting_gap", metric="loss"), epoch)
-    if len(gaps):
+    gaps = readings.get(Series("overfitting_gap", metric="loss"))
+    if gaps is not None:
         found["overfitting_gap"] = float(gaps[-1])
     return found
 
 
-def _mean_squares(record: TrainingRecord, measure: str, epoch: int) -> dict[str, float]:
+def _readings(
+    record: TrainingRecord, epoch: int, first_block: int
+) -> dict[Series, np.ndarray]:
+    """All values of the epoch that are summed up, by series."""
+    parts: dict[Series, list[np.ndarray]] = {}
+    for block in record.blocks(first_block):
+        rows = block.epochs == epoch
+        for place, series in enumerate(block.columns):
+            if series.measure in _MEASURES:
+                present = rows
+                if block.present is not None:
+                    present = rows & block.present[:, place]
+                if present.any():
+                    values = block.values[present, place].astype(np.float64)
+                    parts.setdefault(series, []).append(values)
+    return {series: np.concatenate(values) for series, values in parts.items()}
+
+
+def _mean_squares(readings: dict[Series, np.ndarray], measure: str) -> dict[str, float]:
     """Of each layer the mean square over the epoch, its variables together."""
     found: dict[str, float] = {}
-    for series in record.select(measure):
-        values = _of_epoch(record, series, epoch)
-        if len(values):
+    for series, values in readings.items():
+        if series.measure == measure:
             with np.errstate(over="ignore", invalid="ignore"):
                 square = float(np.mean(values**2))
             found[series.layer] = found.get(series.layer, 0.0) + square
@@ -72,8 +100,3 @@ def _distance(ratio: float) -> float:
     if not (ratio > 0.0 and math.isfinite(ratio)):
         return math.inf
     return abs(math.log10(ratio) - math.log10(_HEALTHY))
-
-
-def _of_epoch(record: TrainingRecord, series: Series, epoch: int) -> np.ndarray:
-    _, epochs, values = record.values(*series)
-    return values[epochs == epoch]

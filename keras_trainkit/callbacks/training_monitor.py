@@ -155,6 +155,7 @@ class TrainingMonitor(Monitor):
         self._goes_on = goes_on
         if goes_on:
             return
+        self._first_block = 0
         share = Budget(self.overhead).between_epochs
         self._between = Between(share if self.every == "auto" else None)
         self._export: Any = None
@@ -173,7 +174,9 @@ class TrainingMonitor(Monitor):
         """Reads the epoch and adds a few numbers to what Keras logs."""
         super().on_epoch_end(epoch, logs)
         if self.log_values and logs is not None and self._place is not None:
-            logs.update(summary_of_epoch(self.record, self._place.epoch))
+            found = summary_of_epoch(self.record, self._place.epoch, self._first_block)
+            logs.update(found)
+            self._first_block = self.record.block_count
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Tells the recorder where the run is."""

@@ -308,6 +308,12 @@ class TrainingRecord:
         return self._blocks[start:]
 
     @property
+    def block_count(self) -> int:
+        """How many blocks of readings there are."""
+        self._take_pending()
+        return len(self._blocks)
+
+    @property
     def numbers(self) -> dict[Series, int]:
         """The number by which the file of the record names each series."""
         return dict(self._series)

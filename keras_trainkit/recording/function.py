@@ -11,6 +11,7 @@ import numpy as np
 from keras_trainkit.keras_model.layers import measured_layers
 from keras_trainkit.keras_model.optimizers import steps_per_update
 from keras_trainkit.record.series import Series
+from keras_trainkit.recording.arrival import waited
 from keras_trainkit.recording.budget import Budget, Cost
 from keras_trainkit.recording.calibration import Calibration
 from keras_trainkit.recording.call import Call
@@ -50,8 +51,11 @@ class MeasuredFunction:
         self._wrapped = False
         self._calls = 0
         self._calibration: Calibration | None = None
-        self._open_call: tuple[float, float, bool] | None = None
-        self._of_calls: dict[tuple[Series, ...], list[tuple[int, list[float]]]] = {}
+        # Time of the first call, which traces, and of those after it.
+        self._first_call: float | None = None
+        self._later = 0.0
+        self._open_call: tuple[float, float, bool, float] | None = None
+        self._ended_calls: list[tuple[int, float, float]] = []
         self.step: MeasuredStep | None = None
         self.pending_steps = 0
         self.fetched_steps = 0
@@ -116,15 +120,21 @@ class MeasuredFunction:
 
     def __call__(self, iterator: Any) -> Any:
         """Trains on the next batch or batches, as Keras' own function would."""
-        if self._calibration is not None:
-            self._calibration.before_call()
+        calibration = self._calibration if self._is_worth_it() else None
+        if calibration is not None:
+            calibration.before_call()
         self.called = True
         due = self._due()
         function = self._function_for(due)
         began = time.perf_counter()
         self._end_call(began)
+        moment = time.time()  # of the clock that the device reads
         logs = function(iterator)
-        self._open_call = began, time.perf_counter(), bool(due)
+        self._open_call = began, time.perf_counter(), bool(due), moment
+        if calibration is not None:
+            calibration.after_call()
+        else:
+            self._note_time(time.perf_counter() - began)
         self._count_call()
         return logs
 
@@ -156,17 +166,34 @@ class MeasuredFunction:
         labels = [layer.label for layer in measured_layers(self._model())]
         return sorted({_layer_in(reason, labels) for reason in reasons})
 
-    def take_calls(self) -> list[Readings]:
-        """What was read of calls since the last time, as steps and values."""
+    def take_calls(self, arrivals: dict[int, float]) -> list[Readings]:
+        """Reads the calls since the last time.
+
+        Args:
+            arrivals: When the data of each step arrived, as far as that is known.
+
+        Returns:
+            Steps and values; of a call of several steps the first.
+        """
         if self._open_call is not None:
             self._end_call(self._open_call[1])
+        rows: dict[tuple[Series, ...], list[tuple[int, list[float]]]] = {}
+        for first, seconds, began in self._ended_calls:
+            steps = self._model().steps_per_execution
+            wait = None
+            if steps == 1 and first in arrivals:
+                wait = min(waited(began, arrivals[first]), seconds)
+            call = Call(steps, seconds, wait)
+            pairs = [p for each in self.request.on("calls") for p in each.read(call)]
+            series = tuple(column.series for column, _ in pairs)
+            numbers = [float(number) for _, number in pairs]
+            rows.setdefault(series, []).append((first, numbers))
+        self._ended_calls.clear()
         taken = []
-        for series, rows in self._of_calls.items():
-            values = np.array([numbers for _, numbers in rows])
-            steps = np.array([step for step, _ in rows], np.int64)
+        for series, own in rows.items():
+            values = np.array([numbers for _, numbers in own])
             columns = {name: values[:, k] for k, name in enumerate(series)}
-            taken.append((steps, columns))
-        self._of_calls.clear()
+            taken.append((np.array([step for step, _ in own], np.int64), columns))
         return taken
 
     def note_fetched(self) -> None:
@@ -183,7 +210,7 @@ class MeasuredFunction:
         self.request = request
         self._on_full = weakref.WeakMethod(on_full)
         self._open_call = None
-        self._of_calls.clear()
+        self._ended_calls.clear()
         self.pending_steps = 0
         self.called = False
         if afresh:
@@ -215,6 +242,21 @@ class MeasuredFunction:
                 unit=math.lcm(steps, steps_per_update(model)) // steps,
             )
 
+    def _is_worth_it(self) -> bool:
+        """Whether the run is long enough to make readings rare.
+
+        Steps that do not read go through a function of their own, and to trace that
+        takes about half as long as the first call did. So a short run reads in
+        every step.
+        """
+        return self._first_call is not None and self._later > self._first_call / 2
+
+    def _note_time(self, seconds: float) -> None:
+        if self._first_call is None:
+            self._first_call = seconds
+        else:
+            self._later += seconds
+
     def _due(self) -> frozenset[str] | None:
         assert self.step is not None
         if not self._host_knows:
@@ -235,8 +277,6 @@ class MeasuredFunction:
 
     def _count_call(self) -> None:
         self._calls += 1
-        if self._calibration is not None:
-            self._calibration.after_call()
         steps = self._model().steps_per_execution
         self.pending_steps += steps
         assert self.step is not None
@@ -249,19 +289,13 @@ class MeasuredFunction:
         """Takes the time of the call before this one."""
         if self._open_call is None:
             return
-        (began, returned, reads), self._open_call = self._open_call, None
+        (began, returned, reads, moment), self._open_call = self._open_call, None
         if self._host_knows or not self.request.channels:
             self.cost.add_call(returned - began, reads)
-        on_calls = self.request.on("calls")
-        if not on_calls:
-            return
-        steps = self._model().steps_per_execution
-        call = Call(steps, now - began)
-        first = self.fetched_steps + self.pending_steps - steps
-        pairs = [pair for each in on_calls for pair in each.read(call)]
-        series = tuple(column.series for column, _ in pairs)
-        numbers = [float(number) for _, number in pairs]
-        self._of_calls.setdefault(series, []).append((first, numbers))
+        if self.request.on("calls"):
+            steps = self._model().steps_per_execution
+            first = self.fetched_steps + self.pending_steps - steps
+            self._ended_calls.append((first, now - began, moment))
 
 
 def _layer_in(name: str, labels: list[str]) -> str:

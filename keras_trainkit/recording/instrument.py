@@ -32,7 +32,8 @@ class Instrument:
         keeps_examples: How many training examples it wants kept on the device, for
             `Place.kept_examples`.
         needs: Which of "updates" and "layers" it looks at, if its channel is
-            neither; a channel in every step can look at none.
+            neither; a channel in every step can look at none. On the channel
+            "calls": "data", to be told how long the call waited for its data.
 
     Example:
         ```python

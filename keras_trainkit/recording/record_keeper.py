@@ -59,7 +59,7 @@ class RecordKeeper:
             return None
         resumed.close()
         self._series = resumed.numbers
-        self._blocks = len(resumed.blocks())
+        self._blocks = resumed.block_count
         self._images = len(resumed.images())
         self._inode = _inode(self.path)
         return resumed

@@ -16,6 +16,7 @@ from keras_trainkit.keras_model.layers import measured_layers
 from keras_trainkit.record.series import Fit, Series
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.record.vocabulary import recorded_name
+from keras_trainkit.recording.arrival import ARRIVED
 from keras_trainkit.recording.columns import EXAMPLES
 from keras_trainkit.recording.function import MeasuredFunction
 from keras_trainkit.recording.instrument import FIXED
@@ -198,8 +199,7 @@ class Recorder:
         step, function = self._measured_step(), self._function
         if step is None or function is None or not function.called:
             return
-        for steps, readings in function.take_calls():
-            self._append(steps, readings)
+        arrivals: dict[int, float] = {}
         names = {
             measure.name
             for instrument in self._request.on("steps")
@@ -215,8 +215,13 @@ class Recorder:
                 readings |= instrument.derived(readings)
             if key[0] != "steps" or EXAMPLES.series.measure not in names:
                 readings.pop(EXAMPLES.series, None)
+            arrived = readings.pop(ARRIVED.series, None)
+            if arrived is not None:
+                arrivals |= zip(steps.tolist(), arrived.tolist(), strict=True)
             if key[0] == "steps":
                 self.steps = self._first_step + int(steps[-1]) + 1
+            self._append(steps, readings)
+        for steps, readings in function.take_calls(arrivals):
             self._append(steps, readings)
         function.note_fetched()
 
@@ -272,6 +277,8 @@ class Recorder:
     def _begin_fit(self, epoch: int) -> None:
         """Marks where a run begins; by now all members have joined."""
         record = self._made_record(epoch)
+        record.metadata["status"] = "running"
+        record.metadata["measured"] = _measured(self._request)
         self._fit = record.begin_fit(epoch, started=_now())
         self._shift = self._fit.epoch - epoch
         self.steps = self._fit.step
@@ -284,10 +291,10 @@ class Recorder:
             record = next((one for one in resumed if one is not None), None)
         if record is None:
             record = TrainingRecord()
-        if self._fit is None:
-            started = record.metadata.get("started")
-            record.metadata.update(_description(self._model(), self._request))
-            record.metadata["started"] = started or record.metadata["started"]
+        if self._record is None:
+            about = _description(self._model(), self._request)
+            about["started"] = record.metadata.get("started", about["started"])
+            record.metadata.update(about)
             for instrument in self._request.instruments:
                 record.describe(*instrument.measures)
         record.source = record.source or next(iter(self._keepers), None)
@@ -373,11 +380,15 @@ def _description(model: Any, request: Request) -> dict[str, Any]:
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
-        "measured": {
-            **request.channels,
-            "sample": request.sample,
-            "instruments": [type(each).__name__ for each in request.instruments],
-        },
+        "measured": _measured(request),
+    }
+
+
+def _measured(request: Request) -> dict[str, Any]:
+    return {
+        **request.channels,
+        "sample": request.sample,
+        "instruments": [type(each).__name__ for each in request.instruments],
     }
 
 

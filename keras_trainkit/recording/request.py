@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from keras_trainkit.arguments import received
+from keras_trainkit.recording.arrival import Arrival
 from keras_trainkit.recording.instrument import FIXED, Instrument
 
 Every = int | Literal["auto"]
@@ -46,7 +47,9 @@ class Request:
                 or layers.
         """
         for instrument in instruments:
-            if instrument.channel in FIXED and instrument.needs:
+            if instrument.channel in FIXED and not {"data"}.issuperset(
+                instrument.needs
+            ):
                 raise ValueError(
                     "`channel` must not be one of "
                     f"{FIXED} where an instrument needs updates or layers. "
@@ -54,6 +57,8 @@ class Request:
                 )
         channels = dict.fromkeys(instrument.channel for instrument in instruments)
         rhythms = [(name, every) for name in channels if name not in FIXED]
+        if any("data" in instrument.needs for instrument in instruments):
+            instruments = [*instruments, Arrival()]
         return cls(tuple(instruments), tuple(sorted(rhythms)), **sizes)
 
     @property

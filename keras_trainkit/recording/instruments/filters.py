@@ -49,8 +49,10 @@ class Filters(Instrument):
 
     def begin(self, model: Any) -> None:
         """Checks that the filters can be drawn."""
+        if self._image_shape is None:
+            return
         first = _first_layer(model)
-        if first is None or self._image_shape is None:
+        if first is None:
             return
         size = int(first[1].shape[0])
         if len(first[1].shape) == 2 and size != int(np.prod(self._image_shape)):

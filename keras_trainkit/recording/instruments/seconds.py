@@ -14,6 +14,7 @@ class Seconds(Instrument):
 
     measures = (measure_named("step_seconds"), measure_named("data_seconds"))
     channel = "calls"
+    needs = ("data",)
 
     def read(self, seen: Call) -> Pairs:
         """Takes the time of one step of the call."""

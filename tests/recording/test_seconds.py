@@ -1,0 +1,60 @@
+"""The time of a step, and how much of it waits for data."""
+
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_trainkit import callbacks
+from keras_trainkit.recording.arrival import PERIOD, waited
+from keras_trainkit.recording.instruments.seconds import Seconds
+from tests import models
+
+
+@pytest.mark.parametrize(
+    ("began", "wait"), [(5.0, 0.25), (PERIOD - 0.1, 0.25), (3 * PERIOD + 7.0, 100.0)]
+)
+def test_wait_is_told_from_moments_of_a_clock_that_begins_anew(began, wait):
+    assert waited(began, (began + wait) % PERIOD) == pytest.approx(wait)
+
+
+def test_arrival_that_was_rounded_down_is_no_wait():
+    assert waited(5.00001, 5.0) == 0.0
+
+
+def recorded(dataset, **options):
+    model = models.compiled(**options)
+    monitor = callbacks.Monitor(Seconds())
+    model.fit(dataset, epochs=2, verbose=0, shuffle=False, callbacks=[monitor])
+    return monitor.record
+
+
+@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
+@pytest.mark.parametrize("ahead", [0.0, 300.0, -100.0])
+def test_wait_is_part_of_the_step(monkeypatch, options, ahead):
+    def device_clock():
+        return tf.numpy_function(lambda: time.time() + ahead, [], tf.float64)
+
+    monkeypatch.setattr(tf, "timestamp", device_clock)
+    x, y = models.data()
+    record = recorded(tf.data.Dataset.from_tensor_slices((x, y)).batch(8), **options)
+    steps, _, waits = record.values("data_seconds")
+    assert steps.tolist() == list(range(12))
+    seconds = record.values("step_seconds")[2]
+    assert (seconds > 0).all()
+    if ahead == 0.0:
+        assert (waits >= 0).all()
+        assert (waits <= seconds).all()
+    else:  # data that arrive after the step has ended, or before it has begun
+        np.testing.assert_array_equal(waits, seconds if ahead > 0 else 0.0 * seconds)
+
+
+def test_wait_is_left_out_where_it_cannot_be_told():
+    x, y = models.data()
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+    record = recorded(data, steps_per_execution=3)
+    steps, _, seconds = record.values("step_seconds")
+    assert steps.tolist() == [0, 3, 6, 9]
+    assert (seconds > 0).all()
+    assert not len(record.values("data_seconds")[0])
