@@ -83,6 +83,9 @@ class _Cut(ast.NodeTransformer):
         if called == "CoarseToFine" and not stages and len(node.args) < 3:
             value = ast.parse(STAGES, mode="eval").body
             node.keywords.append(ast.keyword("stages", value))
+        if called == "problems":  # of the test bed: some of the chosen ones
+            few = ast.Slice(None, ast.Constant(8), None)
+            return ast.Subscript(node, few, ast.Load())
         return node
 
     def visit_Dict(self, node):

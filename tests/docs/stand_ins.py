@@ -118,6 +118,8 @@ def names(wanted):
         "hp": keras_tuner_space,
         "loss": lambda: LOSS,
         "Confidence": lambda: Confidence,
+        "Measure": lambda: Measure,
+        "column": lambda: column,
     }
     return made | {name: make() for name, make in makers.items() if name in wanted}
 
