@@ -136,7 +136,7 @@ def _joined(value: Any) -> str:
     if not isinstance(value, Mapping):
         return ""
     return ", ".join(
-        f"{str(name).replace('_', ' ')} {item}"
+        f"{name} {item}"
         for name, item in value.items()
         if isinstance(item, str | int | float) and not isinstance(item, bool)
     )
