@@ -15,7 +15,7 @@ from keras_trainkit.arguments import received
 from keras_trainkit.files import whole_file
 from keras_trainkit.finding import Finding, gravest_first
 from keras_trainkit.report.drawing.specification import Specification, number, sentence
-from keras_trainkit.report.drawing.theme import DARK, LIGHT, POWER_SIZE, TEMPLATE
+from keras_trainkit.report.drawing.theme import DARK, LIGHT, LOG_TICKS, TEMPLATE
 
 if TYPE_CHECKING:
     import jinja2
@@ -124,7 +124,7 @@ def replace(path: str, parts: list[bytes]) -> None:
 def _data(figures: Sequence[Specification]) -> dict[str, Any]:
     return {
         "template": TEMPLATE,
-        "power": POWER_SIZE,
+        "logTicks": LOG_TICKS,
         "colors": {"light": LIGHT, "dark": DARK},
         "figures": [
             {

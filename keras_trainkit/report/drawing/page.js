@@ -91,7 +91,8 @@
       put(result, path, value));
     if (figure.logarithmic && figure.state.log !== undefined) {
       put(result, figure.logarithmic + ".type", figure.state.log ? "log" : "linear");
-      put(result, figure.logarithmic + ".tickfont", { size: figure.state.log ? page.power : 12 });
+      Object.entries(page.logTicks).forEach(([key, value]) =>
+        put(result, figure.logarithmic + "." + key, figure.state.log ? value : undefined));
       put(result, figure.logarithmic + ".uirevision", String(figure.state.log));
       put(result, figure.logarithmic + ".range", undefined);
       if (figure.state.log) put(result, figure.logarithmic + ".rangemode", "normal");

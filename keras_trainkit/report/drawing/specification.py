@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_trainkit.report.drawing.theme import POWER_SIZE
+from keras_trainkit.report.drawing.theme import LOG_TICKS, POWER_SIZE
 
 LONGEST = 26
 _TYPES = {"f4": "<f4", "f8": "<f8", "i4": "<i4"}
@@ -105,11 +105,16 @@ def integers(values: np.ndarray) -> dict[str, int]:
 def decades(low: float, high: float) -> dict[str, Any]:
     """Axis settings that keep the ticks of a logarithmic axis apart."""
     if not 0 < low < high < np.inf:
-        return {"type": "log", "tickfont": {"size": POWER_SIZE}}
+        return {"type": "log", **LOG_TICKS}
     span = float(np.log10(high) - np.log10(low))
-    dtick: str | int = "D2" if span < 2 else max(1, round(span / 8))
-    size = 12 if span < 2 else POWER_SIZE
-    return {"type": "log", "dtick": dtick, "tickfont": {"size": size}}
+    if span < 2:
+        return {"type": "log", "dtick": "D2", "tickfont": {"size": 12}, **LOG_TICKS}
+    return {
+        "type": "log",
+        "dtick": max(1, round(span / 8)),
+        "tickfont": {"size": POWER_SIZE},
+        "tickformat": "",
+    }
 
 
 def sentence(name: str) -> str:

@@ -53,6 +53,8 @@ DARK = {
 SERIES_COLORS = 8
 # Plotly writes powers of ten a quarter larger than it is told.
 POWER_SIZE = 9.6
+# Ticks between the powers of ten bear their whole number, not its first digit.
+LOG_TICKS = {"tickformat": "~g"}
 
 _AXIS = {
     "gridcolor": "@grid",
@@ -64,8 +66,6 @@ _AXIS = {
     "automargin": True,
     "tickfont": {"size": 12},
     "exponentformat": "power",
-    # Ticks between the powers of ten with their whole number, not its first digit.
-    "tickformatstops": [{"dtickrange": ["D1", "D2"], "value": "~g"}],
     "title": {"standoff": 8, "font": {"size": 13}},
 }
 TEMPLATE: dict[str, Any] = {
