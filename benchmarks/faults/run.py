@@ -12,6 +12,7 @@ import time
 import warnings
 
 EVERY = 10  # steps between two readings
+_FRESH = 40  # programs that a process runs
 KEPT = ("code", "category", "severity", "confidence", "where", "message")
 
 
@@ -29,19 +30,24 @@ def run_all(stage, jobs, folder, processes):
     done = {(line["name"], line["seed"]) for line in read(folder, stage)}
     left = [job for job in jobs if job not in done]
     begun = time.time()
-    # A fresh process now and then: TensorFlow's graphs pile up.
-    with concurrent.futures.ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), max_tasks_per_child=40
-    ) as pool:
-        waiting = [pool.submit(STAGES[stage], *job, str(folder)) for job in left]
-        for count, future in enumerate(concurrent.futures.as_completed(waiting), 1):
-            line = future.result()
-            with open(folder / f"{stage}.jsonl", "a") as file:
-                file.write(json.dumps(line) + "\n")
-            print(
-                f"{count} of {len(left)}, {time.time() - begun:.0f} s: {line['name']}",
-                flush=True,
-            )
+    count = 0
+    # Fresh processes now and then: TensorFlow's graphs pile up. `max_tasks_per_child`
+    # would do it, and waits for ever in Python 3.11 once a process has done its tasks.
+    for begin in range(0, len(left), _FRESH * processes):
+        with concurrent.futures.ProcessPoolExecutor(
+            processes, multiprocessing.get_context("spawn")
+        ) as pool:
+            some = left[begin : begin + _FRESH * processes]
+            waiting = [pool.submit(STAGES[stage], *job, str(folder)) for job in some]
+            for future in concurrent.futures.as_completed(waiting):
+                line, count = future.result(), count + 1
+                with open(folder / f"{stage}.jsonl", "a") as file:
+                    file.write(json.dumps(line) + "\n")
+                seconds = time.time() - begun
+                print(
+                    f"{count} of {len(left)}, {seconds:.0f} s: {line['name']}",
+                    flush=True,
+                )
 
 
 def read(folder, stage):

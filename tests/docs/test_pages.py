@@ -18,6 +18,7 @@ TAKEN = {
     "docs/pages/index.md": DATA,
     "docs/pages/guide/averaging.md": DATA,
     "docs/pages/guide/before_training.md": DATA,
+    "docs/pages/guide/diagnosis.md": DATA,
     "docs/pages/guide/ensembles.md": (
         f"{DATA} x_test y_test build_model tuner models small checkpoints"
     ),
