@@ -216,6 +216,14 @@ def test_training_goes_on_whatever_happens_to_its_directory(tmp_path, spoil):
         assert stored.to_frame().equals(monitor.record.to_frame())
 
 
+def test_pictures_that_cannot_be_written_end_no_training(tmp_path):
+    (tmp_path / "place").write_text("in the way")
+    monitor = callbacks.FirstLayerFilters(tmp_path / "place", image_shape=(4, 2))
+    with pytest.warns(UserWarning, match="cannot be drawn"):
+        fit(compiled()[0], monitor)
+    assert len(monitor.record.images("filters")) == 1
+
+
 @pytest.mark.slow
 def test_two_hundred_fits_leave_no_graph_behind():
     import gc

@@ -1,6 +1,7 @@
 """The filters of the first layer, as pictures."""
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -80,10 +81,20 @@ class Filters(Instrument):
         png = tf.io.encode_png(mosaic(filters)).numpy()
         record.add_image("filters", place.epoch, png)
         if self._directory is not None:
-            os.makedirs(self._directory, exist_ok=True)
-            name = f"filters_epoch_{place.epoch:04d}.png"
-            with open(os.path.join(self._directory, name), "wb") as file:
+            self._write(f"filters_epoch_{place.epoch:04d}.png", png)
+
+    def _write(self, name: str, png: bytes) -> None:
+        path = os.path.join(str(self._directory), name)
+        try:
+            os.makedirs(str(self._directory), exist_ok=True)
+            with open(path, "wb") as file:
                 file.write(png)
+        except OSError as error:
+            warnings.warn(
+                f"The filters cannot be drawn to {path!r} ({error.strerror}). Training "
+                "goes on; the pictures are in the record.",
+                stacklevel=2,
+            )
 
     def _filters(self, kernel: Any) -> np.ndarray | None:
         """The kernel as `(height, width, channels, filters)`, if it is a picture."""
