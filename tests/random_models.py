@@ -77,6 +77,11 @@ class RawDrawing(SameShape):
 class Unseeded(SameShape):
     """Adds noise of Keras' global generator."""
 
+    def __init__(self):
+        super().__init__()
+        # It is made here: replicas could not make it within their step.
+        keras.random.normal((1,))
+
     def call(self, x):
         return x + 0.1 * keras.random.normal(keras.ops.shape(x), dtype=x.dtype)
 
