@@ -77,11 +77,6 @@ class RawDrawing(SameShape):
 class Unseeded(SameShape):
     """Adds noise of Keras' global generator."""
 
-    def __init__(self):
-        super().__init__()
-        # It is made here: replicas could not make it within their step.
-        keras.random.normal((1,))
-
     def call(self, x):
         return x + 0.1 * keras.random.normal(keras.ops.shape(x), dtype=x.dtype)
 
@@ -337,9 +332,10 @@ def _plan(random: Any, kind: str, mode: str) -> tuple[list[Any], list[str]]:
                 else [
                     ("tf.random.Generator", Drawing),
                     ("tf.random.normal", RawDrawing),
+                    # Each replica's thread would make a generator in its step.
+                    ("keras.random", Unseeded),
                 ]
             ),
-            ("keras.random", Unseeded),
         )
     return plan, words
 
