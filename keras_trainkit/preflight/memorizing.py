@@ -79,8 +79,7 @@ def check_memorizing(subject: Subject) -> Verdict:
                 f"The model does not learn {rows} examples by heart: "
                 f"{first:.4g} to {last:.4g} in {steps} steps, floor {floor:.3g}.",
                 "",
-                # Small nets are on their way after 600 steps, and healthy.
-                "info" if slow else "error",
+                "warning" if slow else "error",
                 code="does_not_memorize",
                 category="capacity",
                 evidence={"first": first, "last": last, "steps": steps},
