@@ -86,9 +86,9 @@ def test_preflight_leaves_model_and_random_states_bit_identical(fitted):
     if fitted:
         model.fit(x, y, verbose=0)
     before = state_of(model)
+    keras.random.normal((1,))  # its generator is seeded by Python's, if there is none
     draws = random.getstate(), np.random.get_state()
     generator = tf.random.get_global_generator().state.numpy()
-    keras.random.normal((1,))
     of_keras = global_seed_variable().numpy()
     attributes = [(layer.dtype_policy, layer.losses) for layer in model.layers]
     tk.preflight(model, x, y, validation_data=(x, y))
