@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import torch
 
 from keras_trainkit.averaging.batch_statistics import BatchStatistics
 from keras_trainkit.callbacks import WeightAveraging
@@ -13,6 +12,7 @@ from tests.callbacks.averages import assert_close, fit
 from tests.models import compiled
 from tests.tolerances import FLOAT32
 
+torch = pytest.importorskip("torch")
 layers = keras.layers
 
 

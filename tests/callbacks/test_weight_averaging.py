@@ -4,8 +4,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import torch
-from torch.optim import swa_utils
 
 from keras_trainkit import callbacks
 from keras_trainkit.callbacks import WeightAveraging
@@ -19,6 +17,9 @@ from tests.callbacks.averages import (
 )
 from tests.models import compiled
 from tests.tolerances import FLOAT32
+
+torch = pytest.importorskip("torch")
+swa_utils = pytest.importorskip("torch.optim.swa_utils")
 
 # On so little random data either of the two may be the better one.
 pytestmark = pytest.mark.filterwarnings("ignore:The average, which the model now")

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import tensorflow as tf
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,8 @@ from keras_trainkit.keras_model.batches import (
     layer_rows,
     take_batch,
 )
+
+torch = pytest.importorskip("torch")
 
 X, Y = np.arange(20.0).reshape(10, 2), np.arange(10)
 RANDOM = settings(max_examples=40, deadline=None, derandomize=True, database=None)
