@@ -77,6 +77,7 @@ def test_record_goes_on_in_a_second_fit_of_the_same_model(monitor):
     assert first.metadata["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_record_begins_anew_with_another_model(monitor):
     fit(compiled(), monitor, epochs=3)
     first = monitor.record

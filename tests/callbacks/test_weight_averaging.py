@@ -130,6 +130,7 @@ def test_every_kind_of_model_trains_unchanged(build):
     ],
     ids=["eager", "steps_per_execution", "xla"],
 )
+@pytest.mark.slow
 def test_every_way_to_run_trains_unchanged(compile):
     averaging = assert_unchanged(
         **compile, fit_options={"validation_data": models.data(seed=1)}
@@ -150,6 +151,7 @@ def test_custom_train_step_trains_unchanged(build):
     assert assert_unchanged(build, loss=None).count == 6
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_unchanged_and_averages_in_float32():
     keras.config.set_dtype_policy("mixed_float16")
     averaging = assert_unchanged(fit_options={"validation_split": 0.25})

@@ -18,7 +18,10 @@ from tests.models import compiled
 from tests.tolerances import FLOAT32
 
 # On so little random data either of the two may be the better one.
-pytestmark = pytest.mark.filterwarnings("ignore:The average, which the model now")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The average, which the model now"),
+]
 
 VALIDATION = models.data(seed=1)
 

@@ -39,7 +39,7 @@ TAKEN = {
 }
 # Who connects to a cluster stays connected, and the tests that follow would be too.
 APART = ("large_scale",)
-QUICK = ("index", "schedules", "update_rules", "watching")
+QUICK = ("index", "schedules", "update_rules")
 PAGES = [
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / "README.md", *sorted((ROOT / "docs/pages").rglob("*.md")))

@@ -17,6 +17,7 @@ def distance(ensemble, student, x):
 
 
 @pytest.mark.parametrize("logits", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_student_comes_to_predict_like_the_ensemble(logits):
     x, y = models.data()
     ensemble = Ensemble([compiled(member) for member in several()])

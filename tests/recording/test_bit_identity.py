@@ -49,21 +49,21 @@ def assert_unchanged(build, **options):
     "build",
     [
         models.sequential,
-        models.functional,
-        models.Subclassed,
+        pytest.param(models.functional, marks=pytest.mark.slow),
+        pytest.param(models.Subclassed, marks=pytest.mark.slow),
         models.RawRandom,
         models.nested,
-        models.shared,
-        models.recurrent,
-        models.convolutional,
-        models.attention,
-        models.embedding,
-        models.WithDictionary,
-        models.residual,
-        models.LateAndFused,
-        models.regularized,
+        pytest.param(models.shared, marks=pytest.mark.slow),
+        pytest.param(models.recurrent, marks=pytest.mark.slow),
+        pytest.param(models.convolutional, marks=pytest.mark.slow),
+        pytest.param(models.attention, marks=pytest.mark.slow),
+        pytest.param(models.embedding, marks=pytest.mark.slow),
+        pytest.param(models.WithDictionary, marks=pytest.mark.slow),
+        pytest.param(models.residual, marks=pytest.mark.slow),
+        pytest.param(models.LateAndFused, marks=pytest.mark.slow),
+        pytest.param(models.regularized, marks=pytest.mark.slow),
     ],
-    ids=lambda build: build.__name__,
+    ids=lambda build: getattr(build, "__name__", None),
 )
 def test_every_kind_of_model_trains_unchanged(build):
     assert_unchanged(build)
@@ -90,6 +90,7 @@ def test_every_kind_of_model_trains_unchanged(build):
         "loss_scale_factor",
     ],
 )
+@pytest.mark.slow
 def test_every_way_to_run_trains_unchanged(compile):
     assert_unchanged(models.sequential, compile=compile)
 
@@ -116,6 +117,7 @@ def test_xla_trains_unchanged_at_every_other_step():
 
 
 @pytest.mark.parametrize("build", [models.sequential, models.residual])
+@pytest.mark.slow
 def test_readings_now_and_then_leave_training_unchanged(build):
     plain = train(build, [])
     watched = train(build, monitors(every=2))
@@ -123,6 +125,7 @@ def test_readings_now_and_then_leave_training_unchanged(build):
 
 
 @pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_mixed_precision_trains_unchanged(xla):
     keras.config.set_dtype_policy("mixed_float16")
     record = assert_unchanged(models.sequential, compile={"jit_compile": xla})
@@ -131,16 +134,19 @@ def test_mixed_precision_trains_unchanged(xla):
     assert 0 < norms.max() < 10  # scaled gradients would be 32,768 times as long
 
 
+@pytest.mark.slow
 def test_mirrored_strategy_trains_unchanged(two_replicas):
     assert_unchanged(models.sequential, strategy=two_replicas)
 
 
+@pytest.mark.slow
 def test_mirrored_strategy_with_mixed_precision_trains_unchanged(two_replicas):
     keras.config.set_dtype_policy("mixed_float16")
     assert_unchanged(models.sequential, strategy=two_replicas)
 
 
 @pytest.mark.parametrize("build", [models.CustomStep, models.TwoOptimizers])
+@pytest.mark.slow
 def test_custom_train_step_trains_unchanged(build):
     # Neither can be evaluated without a loss, which is said once.
     with pytest.warns(UserWarning, match="cannot evaluate on training data"):
@@ -158,6 +164,7 @@ def test_frozen_layers_stay_frozen_and_unmeasured():
     assert list(record.select("activation_mean", "hidden"))
 
 
+@pytest.mark.slow
 def test_dataset_with_class_weight_and_validation_trains_unchanged():
     x, y = models.data()
 
@@ -176,6 +183,7 @@ def test_dataset_with_class_weight_and_validation_trains_unchanged():
     )
 
 
+@pytest.mark.slow
 def test_several_outputs_train_unchanged():
     x, y = models.data()
     targets = {"kind": y, "size": x[:, 0]}
@@ -192,10 +200,12 @@ def test_several_inputs_train_unchanged():
     assert_unchanged(models.two_inputs, data=({"left": x, "right": -x}, y))
 
 
+@pytest.mark.slow
 def test_one_batch_trains_unchanged():
     assert_unchanged(models.sequential, data=models.data(examples=5), fit={"epochs": 1})
 
 
+@pytest.mark.slow
 def test_model_in_float64_trains_unchanged():
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")

@@ -52,6 +52,6 @@ def test_surroundings_name_machine_command_and_loss():
     found = surroundings(model)
     assert found["loss"] == "sparse_categorical_crossentropy"
     assert "CPU" in found["device"]
-    assert "pytest" in found["command"]
+    assert found["command"].startswith("python")
     assert found["host"]
     assert found["directory"]

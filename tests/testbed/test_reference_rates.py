@@ -16,6 +16,8 @@ from keras_trainkit import optimizers
 from keras_trainkit.testbed.reference import RATES
 from tests.optimizers.rules import RULES
 
+pytestmark = pytest.mark.slow
+
 AGREES = 0.05  # see above
 SAME = 0.005  # four tests of 859: rounding may move one across a limit
 MOVED = 0.1
@@ -96,7 +98,6 @@ def rates():
     return tk.testbed.run(tested, verbose=False).pass_rates()["pass_rate"]
 
 
-@pytest.mark.slow
 def test_best_configurations_pass_as_often_as_published():
     tested = {name: make for name, (make, _) in BEST.items()}
     found = tk.testbed.run(tested, verbose=False).pass_rates()["pass_rate"]
@@ -159,7 +160,6 @@ PUBLISHED = {  # some configuration good, some far better, median, diverged
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rule", GRIDS)
 def test_whole_grid_passes_as_often_as_published(rule):
     result = tk.testbed.run(

@@ -149,6 +149,7 @@ def test_best_trials_are_a_fifth_within_limits(trials, best):
 
 @pytest.mark.parametrize("hyperparameters", [1, 4, 8])
 @pytest.mark.parametrize("trials", [10, 30, 100])
+@pytest.mark.slow
 def test_false_alarms_stay_below_the_chance_asked_for(trials, hyperparameters):
     # Scores that depend on nothing: whatever is found is false.
     generator = np.random.default_rng(trials + hyperparameters)
