@@ -33,6 +33,10 @@ def paired_gain(
 ) -> Gain:
     """Returns the mean of gains with its percentile bootstrap interval.
 
+    The interval reaches to zero at least where so few gains differ from zero that
+    all could have one sign by chance: drawing anew from a handful of examples knows
+    nothing of those that are not among them.
+
     Args:
         over: What the gain is over.
         gains: The gain at each example, shape `(examples,)`.
@@ -53,4 +57,7 @@ def paired_gain(
         means.extend(gains[drawn].mean(axis=1))
     tail = (1.0 - confidence) / 2.0
     ends: Any = np.quantile(means, [tail, 1.0 - tail])
-    return Gain(over, float(gains.mean()), float(ends[0]), float(ends[1]))
+    low, high = float(ends[0]), float(ends[1])
+    if 2.0 ** (1 - np.count_nonzero(gains)) > 1.0 - confidence:  # the sign test
+        low, high = min(low, 0.0), max(high, 0.0)
+    return Gain(over, float(gains.mean()), low, high)

@@ -76,8 +76,9 @@ def minimize(
             "newton-cg", which needs only products with it; or "sfo", which looks at
             fixed mini-batches one by one and keeps a quadratic of each.
         max_evaluations: Largest number of evaluations of the full loss and gradient,
-            int >= 1; a product with the Hessian counts as two. `None` for 1000, and
-            for a hundred Hessians with "newton".
+            int >= 1; a product with the Hessian counts as two. "newton" needs two
+            more than twice the number of weights, for its first step. `None` for
+            1000, and for a hundred Hessians with "newton".
         tolerance: Largest entry of the gradient at which it is done, >= 0.
         validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset, evaluated
             after each iteration; `None` for none.
@@ -134,7 +135,9 @@ def minimize(
             f"{received('method', method)}"
         )
     if method == "newton" and getattr(model, "built", False):
-        check_memory(sum(int(np.prod(v.shape)) for v in model.trainable_variables))
+        known = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+        check_memory(known)
+        _check_newton_starts(known, max_evaluations)
     objective = Objective(
         model,
         x,
@@ -151,6 +154,7 @@ def minimize(
     total = objective.packing.total
     if method == "newton":
         check_memory(total)
+        _check_newton_starts(total, max_evaluations)
     if method == "sfo":
         batches = _subfunctions(objective, subfunctions, seed)
     if max_evaluations is None:
@@ -172,6 +176,17 @@ def minimize(
     finally:
         if cluster is not None:
             cluster.close()
+
+
+def _check_newton_starts(weights: int, limit: int | None) -> None:
+    """Refuses evaluations that are used up before the first step of Newton's."""
+    least = 2 * weights + 2  # the start, its Hessian, and a point to step to
+    if limit is not None and limit < least:
+        raise ValueError(
+            f"`max_evaluations` must be an integer >= {least} with "
+            f'method="newton": a Hessian of {weights:,} weights takes {2 * weights:,}. '
+            f"{received('max_evaluations', limit)}"
+        )
 
 
 def _subfunctions(objective: Objective, count: int | None, seed: int) -> FlatLoss:

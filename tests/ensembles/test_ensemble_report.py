@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_trainkit.ensembles import Ensemble
 from keras_trainkit.ensembles.bootstrap import paired_gain
+from keras_trainkit.ensembles.class_order import class_order_findings
 from tests import models
 from tests.ensembles.members import classifier, compiled, regressor, several
 from tests.tolerances import FLOAT32
@@ -157,6 +158,35 @@ def test_members_that_are_only_wrong_are_not_called_permuted(right):
     predicted, y = noisy(right)
     ensemble, x = planted(predicted)
     assert ensemble.report(x, y).findings == ()
+
+
+@pytest.mark.parametrize("examples", [1, 2, 5, 10, 20, 60, 300])
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_members_that_guess_are_not_called_permuted(examples, classes):
+    random = np.random.default_rng(0)
+    called = 0
+    for _ in range(150):
+        y = random.integers(0, classes, examples)
+        predicted = random.random((2, examples, classes))
+        called += len(class_order_findings(y, predicted, ["a", "b"]))
+    assert called == 0
+
+
+@pytest.mark.parametrize("examples", [20, 400])
+def test_permuted_members_are_found_once_there_are_examples_enough(examples):
+    predicted, y = noisy(right=0.95, members=1, examples=examples)
+    moved = predicted[..., [1, 2, 3, 0]]
+    assert len(class_order_findings(y, moved, ["a"])) == 1
+    assert class_order_findings(y[:4], moved[:, :4], ["a"]) == []
+
+
+@pytest.mark.parametrize(
+    "gains", [[0.5], [0.5, 0.7], [1.0] * 5, [0.0] * 95 + [1.0] * 5]
+)
+def test_a_handful_of_gains_is_within_noise(gains):
+    found = paired_gain("x", np.array(gains), 0.95, 1000, 0)
+    assert found.low == 0.0 < found.value
+    assert not found.beyond_noise
 
 
 def test_logits_averaged_as_values_are_pointed_out():

@@ -74,6 +74,16 @@ def test_newton_counts_two_evaluations_a_product():
     assert result.iterations <= 3
 
 
+def test_newton_refuses_fewer_evaluations_than_its_first_step_takes():
+    x, y = models.data()
+    model = models.compiled(linear)
+    before = models.weights_of(model)
+    with pytest.raises(ValueError, match=r"`max_evaluations` .* >= 56 with method"):
+        minimize(model, x, y, method="newton", max_evaluations=55)
+    assert models.same(before, models.weights_of(model))
+    assert minimize(model, x, y, method="newton", max_evaluations=56).iterations == 1
+
+
 @pytest.mark.parametrize("method", ["newton", "newton-cg"])
 def test_newton_takes_no_cluster(method):
     from tests.second_order.test_minimize import Elsewhere
