@@ -14,6 +14,8 @@ from .conftest import TUNERS
 
 SCRIPT = str(Path(__file__).with_name("script.py"))
 ROOT = str(Path(__file__).parents[2])
+# More of them: `KILLS=20 pytest -m slow tests/search/test_killed.py`.
+KILLS = int(os.environ.get("KILLS", "6"))
 COLUMNS = ["trial", "status", "score", "best_epoch", "rate", "units", "history"]
 
 
@@ -69,10 +71,11 @@ def test_search_ended_by_sigkill_goes_on_as_if_it_had_not_been(kind, ends, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", TUNERS)
-def test_search_killed_twenty_times_is_the_one_never_killed(kind, tmp_path):
-    ended = python("-m", "tests.search.forked", kind, tmp_path, 20)
+def test_search_killed_again_and_again_is_the_one_never_killed(kind, tmp_path):
+    ended = python("-m", "tests.search.forked", kind, tmp_path, KILLS)
     assert ended.returncode == 0, ended.stderr
-    assert int(ended.stdout.split()[1]) >= 10  # the others came too late
+    # The others came too late.
+    assert int(ended.stdout.split()[1]) >= max(1, KILLS // 2 - 1)
     one, two = (frame_of(tmp_path / name) for name in ("whole", "cut"))
     assert one[COLUMNS].to_dict() == two[COLUMNS].to_dict()
     assert len(one)

@@ -13,7 +13,7 @@ from tests.random_models import difference, drawn
 
 FIRST, COUNT = map(int, os.environ.get("RANDOM_MODELS", "0:200").split(":"))
 # By default as many as fit: the rest is for a larger machine, or more time.
-SECONDS = 240 if "RANDOM_MODELS" not in os.environ else None
+SECONDS = 100 if "RANDOM_MODELS" not in os.environ else None
 
 
 def test_a_seed_draws_the_same_again():
