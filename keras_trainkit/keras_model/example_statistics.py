@@ -15,9 +15,10 @@ _EPSILON = 1e-7
 def example_statistics(model: Any, x: Any, y: Any) -> dict[str, float] | None:
     """Compares predictions, targets and the best constant answers.
 
-    The model is called once in inference mode, without a trace: nothing that it
-    writes is kept. The loss is computed anew from what `predict` would return, not
-    from the logits that Keras attaches to it.
+    The model is called once in inference mode; nothing that it writes to variables
+    that Keras lists is kept, for all others see `moved_by_evaluation`. The loss is
+    computed anew from what `predict` would return, not from the logits that Keras
+    attaches to it.
 
     Args:
         model: A compiled Keras model with one output and one loss.
@@ -35,9 +36,9 @@ def example_statistics(model: Any, x: Any, y: Any) -> dict[str, float] | None:
         `prediction_spread` (the spreads are deviations over the examples, averaged
         over units); `None` if the model has several outputs or losses, or none.
     """
-    loss = single_loss(model)
-    if loss is None or keras.tree.is_nested(y) or y is None:
+    if not is_comparable(model, y):
         return None
+    loss = single_loss(model)
     with keras.StatelessScope([(v, v.value) for v in model.variables]):
         predicted = model(keras.tree.map_structure(keras.ops.array, x), training=False)
         if keras.tree.is_nested(predicted):
@@ -65,6 +66,11 @@ def example_statistics(model: Any, x: Any, y: Any) -> dict[str, float] | None:
     return found
 
 
+def is_comparable(model: Any, y: Any) -> bool:
+    """Whether there is one loss, and targets of one output."""
+    return not (single_loss(model) is None or y is None or keras.tree.is_nested(y))
+
+
 def single_loss(model: Any) -> Any:
     """The loss object of a model with one loss, else `None`."""
     loss = getattr(model, "loss", None)
@@ -87,8 +93,10 @@ def losses_of(loss: Any, target: np.ndarray, predicted: np.ndarray) -> np.ndarra
     """One loss an example, shape `(examples,)`; a scalar if the loss gives no more."""
     if target.ndim + 1 == predicted.ndim and predicted.shape[-1] == 1:
         target = target[..., np.newaxis]
-    y = keras.ops.array(target)
-    p = keras.ops.array(predicted)
+    # Of the type that Keras gives a loss in a step.
+    dtype = getattr(loss, "dtype", None) or keras.config.floatx()
+    y = keras.ops.array(target, dtype)
+    p = keras.ops.array(predicted, dtype)
     call = getattr(loss, "call", loss)
     each = np.asarray(keras.ops.convert_to_numpy(call(y, p)), np.float64)
     if each.ndim and len(each) == len(target):

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_trainkit import callbacks
 from tests import models
@@ -65,3 +66,104 @@ def test_task_says_what_is_dropped_and_frozen():
     assert task["trainable_weights"] == 5
     assert record.values("input_high")[2][-1] == 50.0
     assert record.values("input_spread")[2][-1] == pytest.approx(np.std(x))
+
+
+X = np.random.default_rng(0).normal(size=(32, 5)).astype("f4")
+
+
+class Rebuilds(keras.Model):
+    """A model without targets: its loss is its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(5)
+
+    def call(self, x):
+        rebuilt = self.dense(x)
+        self.add_loss(keras.ops.mean((rebuilt - x) ** 2))
+        return rebuilt
+
+
+@pytest.mark.parametrize(
+    "monitor", ["TrainingMonitor", "ExamplesMonitor", "TrainingGuard"]
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_model_without_targets_trains_on(monitor, streamed):
+    model = Rebuilds()
+    model.compile("adam")
+    x = tf.data.Dataset.from_tensor_slices(X).batch(16) if streamed else X
+    monitor = getattr(callbacks, monitor)()
+    history = model.fit(x, epochs=2, verbose=0, shuffle=False, callbacks=[monitor])
+    assert len(history.history["loss"]) == 2
+    assert "example_loss" not in monitor.record.measures
+
+
+def test_what_fails_between_epochs_is_warned_of_once():
+    class Fails(keras.losses.Loss):
+        def call(self, y, p):
+            if isinstance(p, np.ndarray) or tf.executing_eagerly():
+                raise RuntimeError("only in a step")
+            return tf.reduce_mean((y - p) ** 2, -1)
+
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+    model.compile("sgd", Fails())
+    monitor = callbacks.ExamplesMonitor()
+    with pytest.warns(UserWarning, match="not measured.*only in a step") as warned:
+        history = model.fit(
+            X, X[:, :1], batch_size=32, epochs=3, verbose=0, callbacks=[monitor]
+        )
+    assert len(warned) == 1
+    assert len(history.history["loss"]) == 3
+
+
+class Counting(keras.losses.Loss):
+    """Weighs itself by how often it was called."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = tf.Variable(1.0, trainable=False)
+
+    def call(self, y, p):
+        self.calls.assign_add(0.5)
+        return tf.reduce_mean((y - p) ** 2, -1) * self.calls
+
+
+class Noisy(keras.layers.Layer):
+    """Moves a plain variable and draws from its generator, in inference as well."""
+
+    def __init__(self):
+        super().__init__()
+        # Where no walk over attributes of layers would look for them.
+        scale = tf.Variable(1.0, trainable=False)
+        generator = tf.random.Generator.from_seed(1)
+
+        class Hidden:
+            __slots__ = ("draw",)
+
+        def draw(shape):
+            scale.assign(scale * 1.01)
+            return scale * generator.normal(shape)
+
+        self.hidden = Hidden()
+        self.hidden.draw = draw
+
+    def call(self, x):
+        return x + self.hidden.draw(tf.shape(x))
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_state_that_evaluation_moves_is_put_back(eagerly):
+    def trained(*monitors):
+        keras.utils.set_random_seed(0)
+        layers = [Noisy(), keras.layers.Dense(1)]
+        model = keras.Sequential([keras.Input((5,)), *layers])
+        model.compile("adam", Counting(), run_eagerly=eagerly)
+        model.fit(
+            X, X[:, :1], batch_size=16, epochs=2, verbose=0, callbacks=list(monitors)
+        )
+        return [*model.get_weights(), model.loss.calls.numpy()]
+
+    monitor = callbacks.ExamplesMonitor()
+    for bare, watched in zip(trained(), trained(monitor), strict=True):
+        assert bare.tobytes() == watched.tobytes()
+    assert len(monitor.record.values("example_loss")[2]) == 2

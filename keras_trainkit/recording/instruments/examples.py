@@ -1,12 +1,15 @@
 """What the model makes of a few training examples, beside trivial answers."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from keras_trainkit.keras_model.evaluation_state import moved_by_evaluation, unmoved
 from keras_trainkit.keras_model.example_statistics import (
     example_statistics,
+    is_comparable,
     is_from_logits,
     loss_name,
     single_loss,
@@ -58,33 +61,53 @@ class Examples(Instrument):
     def begin(self, model: Any) -> None:
         """Forgets the data of an earlier run."""
         self._data: Any = None
+        self._moved: list[Any] | None = None
         self._able = True
 
     def end_epoch(self, record: "TrainingRecord", place: Place) -> None:
         """Predicts the examples and records the comparison."""
         if not self._able:
             return
-        found = None
+        try:
+            self._able = self._compare(record, place)
+        except NotImplementedError:  # no call(): its train step does it all
+            self._able = False
+        except Exception as error:
+            # A loss or a call of the user's own need not work outside a step, and
+            # whatever happens here is no reason to end a training.
+            self._able = False
+            warnings.warn(
+                "What the model makes of its training examples is not measured in "
+                f"this run: {type(error).__name__}: {error}",
+                stacklevel=2,
+            )
+
+    def _compare(self, record: "TrainingRecord", place: Place) -> bool:
+        """Records the comparison, if the model and its data are of a kind for it."""
         if self._data is None:
             kept = place.kept_examples()
-            if kept is not None:
-                self._data = keras.utils.unpack_x_y_sample_weight(kept)[:2]
-        if self._data is not None:
-            x, y = keras.tree.map_structure(
-                lambda part: part[: self.keeps_examples], self._data
+            if kept is None:
+                return False
+            x, y = keras.utils.unpack_x_y_sample_weight(kept)[:2]
+            if y is None:
+                return False
+            self._data = keras.tree.map_structure(
+                lambda part: part[: self.keeps_examples], (x, y)
             )
-            try:
-                found = example_statistics(place.model, x, y)
-            except Exception:
-                # A loss or a call of the user's own need not work outside a step.
-                found = None
+        x, y = self._data
+        if not is_comparable(place.model, y):
+            return False
+        if self._moved is None:
+            self._moved = moved_by_evaluation(place.model, x, y)
+        with unmoved(self._moved):
+            found = example_statistics(place.model, x, y)
         if found is None:
-            self._able = False
-            return
+            return False
         for name, value in found.items():
             record.add(name, value, **place.moment)
         record.metadata.setdefault("task", describe_task(place.model))
         record.metadata["task"]["examples"] = int(np.shape(y)[0])
+        return True
 
 
 def describe_task(model: Any) -> dict[str, Any]:
