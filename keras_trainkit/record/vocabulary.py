@@ -184,6 +184,8 @@ MEASURES = (
     Measure("overfitting_gap", of="metric", when="epoch"),
     Measure("overfitting_gap_smoothed", of="metric", when="epoch"),
     Measure("overfitting_gap_trend", of="metric", when="epoch"),
+    Measure("staleness", words="Updates by others in between", unit="count"),
+    Measure("steps_per_second", of="layer", when="epoch", words="Steps a second"),
     Measure("trivial_loss", when="epoch", words="Loss of the best constant answer"),
     Measure("trivial_accuracy", when="epoch", unit="fraction"),
     Measure("example_loss", when="epoch", words="Loss of a few training examples"),
