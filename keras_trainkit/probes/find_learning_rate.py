@@ -1,6 +1,9 @@
 """A sweep over learning rates that leaves no trace in the model."""
 
+import contextlib
+import dataclasses
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +14,7 @@ import tensorflow as tf
 from keras_trainkit.arguments import check_integer, check_number, received
 from keras_trainkit.keras_model.arrays import as_arrays, is_sparse
 from keras_trainkit.keras_model.batches import Batches, fixed_batch_size
+from keras_trainkit.keras_model.optimizers import optimizers_of, parts_of_optimizer
 from keras_trainkit.keras_model.state import restored
 from keras_trainkit.probes.learning_rate_sweep import LearningRateSweep
 from keras_trainkit.probes.untouched import untouched
@@ -66,8 +70,9 @@ def find_learning_rate(
         The curve, with `.suggestion`, `.suggestions`, `.band` and `.plot()`.
 
     Raises:
-        ValueError: If the model is not compiled, an argument is out of range, the
-            data are not what `fit` takes, or the train step reports no such measure.
+        ValueError: If the model is not compiled or its optimizer has no rate to be
+            set, an argument is out of range, the data are not what `fit` takes,
+            labels lie beyond the classes, or the train step reports no such measure.
 
     Example:
         ```python
@@ -90,6 +95,14 @@ def find_learning_rate(
         raise ValueError(
             f"`model` must be a compiled Keras model. {received('model', model)}"
         )
+    for optimizer in optimizers_of(model):
+        for part in parts_of_optimizer(optimizer):
+            if getattr(part, "sets_own_steps", False):
+                raise ValueError(
+                    "`model` must have an optimizer whose rate is to be set; this one "
+                    "finds the length of its steps itself. "
+                    f"{received('optimizer', type(part).__name__)}"
+                )
     rates = np.geomspace(minimum, maximum, steps)
     data = Batches(x, y, sample_weight, model=model)
     size = fixed_batch_size(model) or batch_size
@@ -110,9 +123,7 @@ def find_learning_rate(
             if not len(sweeps[-1].losses):  # a generator that came to its end
                 sweeps.pop()
                 break
-    return LearningRateSweep(
-        sweeps[0].learning_rates, sweeps[0].losses, sweeps[0].trouble, tuple(sweeps[1:])
-    )
+    return dataclasses.replace(sweeps[0], repeats=tuple(sweeps[1:]))
 
 
 def _sweep(
@@ -127,11 +138,20 @@ def _sweep(
     trouble = ""
     sweep = LearningRateSweep(rates[:0], np.array(losses))
     model.make_train_function()
-    for rate, batch in zip(rates, batches, strict=False):
+    for rate in rates:
+        batch = next(batches, None)
+        if batch is None:  # a generator that came to its end
+            shortened = (
+                f"the data ran out after {len(losses)} of {len(rates)} steps; pass "
+                f"more, or steps={max(2, len(losses))}"
+            )
+            sweep = dataclasses.replace(sweep, shortened=shortened)
+            break
         set_rate(float(rate))
         model.reset_metrics()
         # As `fit` does: the step gets the batch as it is, in one piece or in parts.
-        logs = model.train_function(itertools.repeat(batch, 1))
+        with _labels_named():
+            logs = model.train_function(itertools.repeat(batch, 1))
         if not isinstance(logs, dict) or measure not in logs:
             names = sorted(logs) if isinstance(logs, dict) else type(logs).__name__
             raise ValueError(
@@ -151,8 +171,26 @@ def _sweep(
     # finite, and stand still.
     if losses and not trouble and np.isfinite(losses[-1]) and not _is_sound(model):
         trouble = "the weights ceased to be finite, though the loss did not"
-        sweep = LearningRateSweep(rates[: len(losses)], np.array(losses), trouble)
+        sweep = dataclasses.replace(sweep, trouble=trouble)
     return sweep
+
+
+@contextlib.contextmanager
+def _labels_named() -> Iterator[None]:
+    """Says in one sentence what TensorFlow says of labels that are no classes."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(
+            r"label value of (-?\d+) .*outside the valid range of \[0, (\d+)\)",
+            str(error),
+        )
+        if found is None:
+            raise
+        raise ValueError(
+            f"`y` must hold classes from 0 to {int(found[2]) - 1}, as the model's "
+            f"output has {found[2]} units. Received: class {found[1]}"
+        ) from None
 
 
 def _as_tensors(batch: Any) -> Any:

@@ -21,6 +21,8 @@ class LearningRateSweep:
             and infinity are values.
         trouble: Why the losses say nothing of the rates, "" if they do.
         repeats: Further sweeps over other batches.
+        shortened: Why it ended before its last rate though the loss had not risen,
+            "" if it did not.
 
     Example:
         ```python
@@ -33,6 +35,7 @@ class LearningRateSweep:
     losses: np.ndarray
     trouble: str = ""
     repeats: tuple["LearningRateSweep", ...] = ()
+    shortened: str = ""
 
     @property
     def smoothed(self) -> np.ndarray:
@@ -92,7 +95,8 @@ class LearningRateSweep:
                 f"the loss was not finite from {self.learning_rates[broken]:.2g} on, "
                 "though it had not risen: look for NaN in the data, log(0) or sqrt(0)"
             )
-        return f"the loss did not fall between {low:.2g} and {high:.2g}"
+        words = f"the loss did not fall between {low:.2g} and {high:.2g}"
+        return f"{words}, where {self.shortened}" if self.shortened else words
 
     def _broken(self) -> int | None:
         """Where the loss ceased to be finite for another reason than the rate."""
@@ -180,6 +184,8 @@ class LearningRateSweep:
         if self.band is not None:
             low, high = self.band
             others.append(f"{low:.2g} to {high:.2g} in {len(self.repeats) + 1} sweeps")
+        if self.shortened:
+            others.append(self.shortened)
         return "; ".join([words, *others])
 
 

@@ -64,6 +64,9 @@ class LBFGS(keras.optimizers.Optimizer):
         and Takáč, 2016](https://arxiv.org/abs/1605.06049)
     """
 
+    # Its steps follow from a line search or the curvature: no rate is to be sought.
+    sets_own_steps = True
+
     def __init__(
         self,
         learning_rate: float | None = None,

@@ -341,3 +341,28 @@ def test_several_sweeps_give_a_band_and_differ_only_in_their_batches():
     pyplot.switch_backend("Agg")
     many.plot()
     pyplot.close("all")
+
+
+@pytest.mark.parametrize("falling", [True, False])
+def test_data_that_run_out_are_said_to_have(falling):
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, _ = data()
+    y = np.sign(x[:, :1]) if falling else np.asarray(model(x))
+    sweep = find_learning_rate(model, iter([(x, y)] * 30), minimum=1e-3)
+    assert (sweep.suggestion is not None) == falling
+    assert "the data ran out after 30 of 100 steps" in str(sweep)
+
+
+def test_a_rate_is_not_sought_for_what_sets_its_own_steps():
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
+    model.compile(tk.second_order.LBFGS(), "mse")
+    with pytest.raises(ValueError, match="optimizer whose rate is to be set"):
+        find_learning_rate(model, *data())
+
+
+def test_labels_beyond_the_classes_are_named():
+    model = model_with_state("sgd")
+    x, y = data()
+    with pytest.raises(ValueError, match=r"classes from 0 to 3.*class 4"):
+        find_learning_rate(model, x, y + 1, steps=3)
