@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_trainkit.arguments import check_integer, check_number, received
 from keras_trainkit.keras_model.arrays import keep_rows
-from keras_trainkit.keras_model.batches import Batches
+from keras_trainkit.keras_model.batches import Batches, fixed_batch_size
 from keras_trainkit.keras_model.state import restored
 from keras_trainkit.probes.changes import CHANGES, Change, as_it_is
 
@@ -115,7 +115,7 @@ def what_if(
         budget_seconds: Time for all together, > 0. The first training settles how
             many steps each has.
         steps: Most steps of each, int >= 1.
-        batch_size: Rows in a batch, int >= 1.
+        batch_size: Rows in a batch, int >= 1; a model of fixed batch size gets that.
         seed: Of the rows drawn, int >= 0.
 
     Returns:
@@ -150,7 +150,13 @@ def what_if(
         raise ValueError(f"`x` must be arrays. {received('x', type(x).__name__)}")
     begun = time.monotonic()
     x, y, _ = data.arrays
-    runner = _Runner(model, x, y, batch_size, seed)
+    fixed = fixed_batch_size(model)
+    if fixed and data.rows < fixed:
+        raise ValueError(
+            f"`x` must have the {fixed} rows of the model's fixed batch size, at "
+            f"least. {received('rows', data.rows)}"
+        )
+    runner = _Runner(model, x, y, batch_size, seed, fixed)
     left_out: list[str] = []
     tried: list[tuple[Change, float]] = []
     with restored(model):
@@ -200,14 +206,21 @@ def _judged(
 class _Runner:
     """Trains one model again and again from where it stands."""
 
-    def __init__(self, model: Any, x: Any, y: Any, size: int, seed: int) -> None:
+    def __init__(
+        self, model: Any, x: Any, y: Any, size: int, seed: int, fixed: int | None
+    ) -> None:
         self._model, self._x, self._y = model, x, y
         rows = len(keras.tree.flatten(y)[0])
         order = np.random.default_rng(seed).permutation(rows)
         cut = min(_MOST_HELD, int(rows * _HELD)) if rows > 8 else 0
+        if fixed:  # whole batches only
+            cut = max(fixed, cut - cut % fixed) if rows >= 2 * fixed else 0
         # So few rows cannot be parted: the loss is taken where it is trained.
         self._held, self._kept = (order[:cut], order[cut:]) if cut else (order, order)
+        if fixed:
+            size, self._held = fixed, self._held[: len(self._held) // fixed * fixed]
         self._size, self._seed = min(size, len(self._kept)), seed
+        self._at_once = fixed or len(self._held)
 
     def train(
         self, make: Any, number: int, steps: int, until: float | None = None
@@ -241,11 +254,13 @@ class _Runner:
 
     def loss(self, x: Any) -> float:
         """The loss without penalties on the rows held back."""
-        inputs, targets = (
-            _tensors(keep_rows(part, self._held)) for part in (x, self._y)
-        )
-        total = _total(self._model, inputs, targets, False)
-        return float(total) - float(sum(map(float, self._model.losses)))
+        losses = []
+        for start in range(0, len(self._held), self._at_once):
+            rows = self._held[start : start + self._at_once]
+            inputs, targets = (_tensors(keep_rows(part, rows)) for part in (x, self._y))
+            total = float(_total(self._model, inputs, targets, False))
+            losses.append(total - float(sum(map(float, self._model.losses))))
+        return float(np.mean(losses))
 
 
 def _total(model: Any, x: Any, y: Any, training: bool) -> Any:

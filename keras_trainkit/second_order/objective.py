@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_trainkit.arguments import check_choice, check_integer, received
 from keras_trainkit.keras_model.arrays import keep_rows, row_count
+from keras_trainkit.keras_model.batches import fixed_batch_size
 from keras_trainkit.keras_model.layers import all_layers
 from keras_trainkit.problems.flat import FlatLoss
 from keras_trainkit.problems.of_model import build_model, model_terms
@@ -84,6 +85,7 @@ class Objective:
         if dtype is not None:
             check_choice("dtype", dtype, DTYPES)
         self._given = batches = read_batches(model, x, y, sample_weight, class_weight)
+        _check_sizes(model, batches, batch_size)
         build_model(model, *batches[0])
         self.model, self.noise = model, noise
         self.variables = list(model.trainable_variables)
@@ -129,7 +131,7 @@ class Objective:
                 together keep the batches that they came in.
             seed: Seed of the drawing.
         """
-        if len(self._given) > 1:
+        if len(self._given) > 1 or fixed_batch_size(self.model):
             return self._cut(self._given)
         rows = row_count(*self._given[0])
         order = np.random.default_rng(seed).permutation(rows)
@@ -247,6 +249,18 @@ class _Chunks(Sequence):
         if self._keep:
             self._kept[place] = chunk
         return chunk
+
+
+def _check_sizes(model: Any, batches: list[Batch], batch_size: int | None) -> None:
+    """Refuses a model of fixed batch size unless its rows are the whole data."""
+    fixed = fixed_batch_size(model)
+    rows = [row_count(*batch) for batch in batches]
+    if fixed and (rows != [fixed] or (batch_size or fixed) < fixed):
+        raise ValueError(
+            "`model` must take any number of rows, as its loss is taken over all of "
+            "them; build it without a fixed batch size. "
+            f"{received('batch size', fixed)}"
+        )
 
 
 def _check_variables(variables: list[Any]) -> None:

@@ -99,3 +99,23 @@ def test_what_if_refuses(arguments, words):
     x, y = data()
     with pytest.raises(ValueError, match=words):
         what_if(**{"model": compiled("sgd"), "x": x, "y": y} | arguments)
+
+
+def test_a_fixed_batch_size_is_kept():
+    x = np.random.default_rng(0).normal(size=(23, 4, 2)).astype("float32")
+    model = keras.Sequential(
+        [
+            keras.Input(batch_shape=(5, 4, 2)),
+            keras.layers.SimpleRNN(3, stateful=True),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile("adam", "mse")
+    assert np.isfinite(what_if(model, x, x[:, 0, :1], steps=2).unchanged)
+    with pytest.raises(ValueError, match="the 5 rows of the model's fixed"):
+        what_if(model, x[:4], x[:4, 0, :1])
+    with pytest.raises(ValueError, match="must take any number of rows"):
+        tk.second_order.minimize(model, x, x[:, 0, :1], batch_size=5)
+    assert tk.second_order.minimize(
+        model, x[:5], x[:5, 0, :1], max_evaluations=3
+    ).evaluations
