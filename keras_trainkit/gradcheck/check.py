@@ -1,5 +1,6 @@
 """Compares the gradient of a model, a layer or a function with finite differences."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -261,6 +262,7 @@ def _maker(
         )
     if isinstance(target, keras.layers.Layer):
         wrt = check_choice("wrt", wrt or "both", choices)
+        _check_arguments(target, x)
         x = layer_rows(target, x, examples=examples, seed=seed)
         return (
             lambda double: layer_problem(
@@ -270,6 +272,24 @@ def _maker(
         )
     check_choice("wrt", wrt or "inputs", ("inputs",))
     return lambda double: function_problem(target, x, double=double, seed=seed), 0
+
+
+def _check_arguments(layer: Any, x: Any) -> None:
+    """Says so where a layer takes several inputs and `x` is not a tuple of them."""
+    names = [
+        name
+        for name, one in inspect.signature(layer.call).parameters.items()
+        if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+        and one.default is one.empty
+        and name not in ("self", "training")
+    ]
+    given = len(x) if isinstance(x, tuple) else 1
+    if given < len(names):
+        kind = f"a tuple of {given}" if isinstance(x, tuple) else type(x).__name__
+        raise ValueError(
+            f"`x` must be a tuple of the layer's inputs, ({', '.join(names)}). "
+            f"Received: x, {kind}"
+        )
 
 
 def _holding(

@@ -10,6 +10,7 @@ from keras_trainkit.arguments import received
 from keras_trainkit.problems.double_precision import double_precision
 from keras_trainkit.problems.problem import (
     Problem,
+    has_floats,
     inlined_functions,
     projection,
 )
@@ -59,6 +60,11 @@ def function_problem(
                 outputs = function(**arguments)
             else:
                 outputs = function(*arguments.values())
+            if not has_floats(outputs):
+                raise ValueError(
+                    "`function` must return at least one float tensor, or there is "
+                    f"nothing to differentiate. {received('returned', outputs)}"
+                )
             return [projection(outputs, seed)]
 
     name = getattr(function, "__name__", type(function).__name__)

@@ -152,7 +152,9 @@ def build_loss(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
 
     Raises:
         NoLossError: If there is none to compute.
+        ValueError: If the loss compares with targets and there are none.
     """
+    _check_targets(model, y)
     x, y, sample_weight = (_few(model, part) for part in (x, y, sample_weight))
     values = [(v, v.value) for v in model.variables]
     with keras.StatelessScope(values, collect_losses=True):
@@ -164,6 +166,20 @@ def build_loss(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
             if isinstance(error, ValueError) and "No loss" not in str(error):
                 raise
             raise _no_loss(model) from error
+
+
+def _check_targets(model: Any, y: Any) -> None:
+    keras_own = keras.Model
+    if (
+        all(leaf is None for leaf in tf.nest.flatten(y))
+        and getattr(model, "_compile_loss", None) is not None
+        and type(model).compute_loss is keras_own.compute_loss
+        and type(model)._compute_loss is keras_own._compute_loss
+    ):
+        raise ValueError(
+            "`y` must be the targets that the model's compiled loss compares with. "
+            f"{received('y', y)}"
+        )
 
 
 def has_own_train_step(model: Any) -> bool:

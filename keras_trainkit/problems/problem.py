@@ -57,6 +57,11 @@ def with_floats(value: Any, dtype: Any) -> Any:
     return tf.cast(tensor, dtype) if change else tensor
 
 
+def has_floats(outputs: Any) -> bool:
+    """Whether `projection` finds anything in what a function returned."""
+    return bool(_floats(outputs))
+
+
 def projection(outputs: Any, seed: int) -> Any:
     """Reduces every float in `outputs` to one scalar by fixed random weights.
 
@@ -64,11 +69,7 @@ def projection(outputs: Any, seed: int) -> Any:
     outputs always add up to one.
     """
     total = tf.zeros([], tf.float64)
-    floats = [
-        tensor
-        for tensor in tf.nest.flatten(outputs)
-        if tensor is not None and tf.as_dtype(tensor.dtype).is_floating
-    ]
+    floats = _floats(outputs)
     if len(floats) == 1 and floats[0].shape.rank == 0:
         return tf.cast(floats[0], tf.float64)
     for position, tensor in enumerate(floats):
@@ -82,3 +83,15 @@ def projection(outputs: Any, seed: int) -> Any:
         )
         total += tf.reduce_sum(tensor * sizes * signs)
     return total
+
+
+def _floats(outputs: Any) -> list[Any]:
+    tensors = [
+        tf.convert_to_tensor(leaf) if isinstance(leaf, float) else leaf
+        for leaf in tf.nest.flatten(outputs)
+    ]
+    return [
+        tensor
+        for tensor in tensors
+        if hasattr(tensor, "dtype") and tf.as_dtype(tensor.dtype).is_floating
+    ]

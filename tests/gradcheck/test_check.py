@@ -312,11 +312,25 @@ def test_gradcheck_names_a_wrong_argument(options, message):
     [
         (3, 1.0, "`target` must be"),
         (tf.identity, np.arange(3), "at least one floating-point array"),
+        (lambda x: None, 1.0, "must return at least one float tensor"),
+        (tf.argmax, np.ones(3), "must return at least one float tensor"),
+        (L.MultiHeadAttention(1, 2), [np.ones((1, 2, 3))] * 2, r"\(query, value\)"),
+        (L.MultiHeadAttention(1, 2), (np.ones((1, 2, 3)),), "a tuple of 1"),
         (lambda x: tf.math.log(x - 5.0), 1.0, "must be finite"),
         (tf.sqrt, 0.0, "gradient must be finite"),
         (lambda x: x * tf.random.uniform([]), 1.0, "same value"),
     ],
-    ids=["target", "integers", "nan", "gradient", "random"],
+    ids=[
+        "target",
+        "integers",
+        "none",
+        "argmax",
+        "list",
+        "one",
+        "nan",
+        "gradient",
+        "random",
+    ],
 )
 def test_gradcheck_refuses_what_it_cannot_check(function, inputs, message):
     with pytest.raises(ValueError, match=message):
@@ -346,3 +360,11 @@ def test_long_checks_show_a_progress_bar_unless_told_not_to(
     x = np.linspace(0.0, 1.0, 100)
     tk.gradcheck(tf.tanh, x, coordinates="all", verbose=verbose)
     assert ("evaluation" in capsys.readouterr().out) == verbose
+
+
+def test_gradcheck_and_minimize_ask_for_the_targets_of_a_compiled_loss():
+    model = keras.Sequential([keras.Input((2,)), L.Dense(1)])
+    model.compile("sgd", "mse")
+    for ask in (tk.gradcheck, tk.second_order.minimize):
+        with pytest.raises(ValueError, match="`y` must be the targets"):
+            ask(model, np.ones((2, 2)))
