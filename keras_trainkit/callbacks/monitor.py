@@ -50,6 +50,9 @@ class Monitor(keras.callbacks.Callback):
         ```
     """
 
+    # Whoever trains without the train function of `fit` can refuse it by this.
+    reads_steps_of_fit = True
+
     def __init__(
         self,
         *instruments: Instrument,

@@ -136,7 +136,7 @@ class Downpour:
         At the end of an epoch the workers come to rest, their parameters come to
         `model`, it is validated, and callbacks are called with it: `EarlyStopping`,
         `ModelCheckpoint`, `ReduceLROnPlateau` and their like work. The monitors of
-        this package watch `model.fit` and see nothing here; `record` has the loss,
+        this package watch `model.fit` and are refused; `record` has the loss,
         the staleness of each update and the pace of each worker.
 
         Args:

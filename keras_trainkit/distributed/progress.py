@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from keras_trainkit.arguments import received
+
 
 class Progress:
     """Calls callbacks as `fit` does, batch hooks excepted.
@@ -15,6 +17,9 @@ class Progress:
         steps: Batches in all.
         steps_per_epoch: Batches in an epoch.
         verbose: As in `fit`.
+
+    Raises:
+        ValueError: If a callback needs the steps of `fit`.
     """
 
     def __init__(
@@ -25,6 +30,13 @@ class Progress:
         steps_per_epoch: int,
         verbose: int | str,
     ) -> None:
+        for callback in callbacks:
+            if getattr(callback, "reads_steps_of_fit", False):
+                raise ValueError(
+                    "`callbacks` must not hold monitors, which read the steps of "
+                    "`model.fit` and see none of the workers'; `record` has what is "
+                    f"measured here. {received('callbacks', type(callback).__name__)}"
+                )
         self.steps_per_epoch = steps_per_epoch
         self._epochs = -(-steps // steps_per_epoch)
         self._verbose = verbose

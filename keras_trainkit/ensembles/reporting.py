@@ -11,7 +11,7 @@ from keras_trainkit.ensembles.bootstrap import paired_gain
 from keras_trainkit.ensembles.class_order import class_order_findings
 from keras_trainkit.ensembles.ensemble_report import EnsembleReport
 from keras_trainkit.ensembles.member_predictions import MemberPredictions
-from keras_trainkit.ensembles.scores import find_score, known_kind
+from keras_trainkit.ensembles.scores import check_classes, find_score, known_kind
 from keras_trainkit.ensembles.vote import normalized
 from keras_trainkit.ensembles.voting_model import VotingModel
 from keras_trainkit.finding import Finding
@@ -43,6 +43,8 @@ def report(
     resamples = check_integer("resamples", resamples, minimum=1)
     units = found.predicted.shape[-1]
     kind = known_kind(found.kind, found.target, units)
+    if kind == "classes" and units > 1:
+        check_classes(found.target, found.predicted[0])
     score = find_score(metric, found.kind, found.target, units)
 
     def combined(chosen: Sequence[int]) -> np.ndarray:

@@ -94,6 +94,25 @@ def class_numbers(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return target.astype(np.int64)
 
 
+def check_classes(target: np.ndarray, predicted: np.ndarray) -> None:
+    """Refuses numbers of classes that the members have no unit for.
+
+    Args:
+        target: The targets, in any form of `class_numbers`.
+        predicted: Probabilities, shape `(..., classes)`.
+
+    Raises:
+        ValueError: If there are any.
+    """
+    numbers, classes = class_numbers(target, predicted), predicted.shape[-1]
+    beyond = np.unique(numbers[(numbers < 0) | (numbers >= classes)])
+    if len(beyond):
+        raise ValueError(
+            f"`y` must hold classes from 0 to {classes - 1}, as the members have "
+            f"{classes} units. {received('classes', beyond[:5].tolist())}"
+        )
+
+
 def _hits(target: np.ndarray, predicted: np.ndarray, kind: str) -> np.ndarray:
     if kind == "labels":
         right = (predicted > 0.5) == (_like(target, predicted) > 0.5)

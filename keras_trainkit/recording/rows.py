@@ -79,7 +79,7 @@ class StepRows:
     def _write_row(self, kind: str, pairs: Pairs) -> Any:
         plain = [pair for pair in pairs if not pair[0].counts_nonfinite]
         suspects = [pair for pair in pairs if pair[0].counts_nonfinite]
-        row = tf.stack([_scalar(number) for _, number in plain] or [tf.zeros([])])
+        row = tf.stack([_scalar(*pair) for pair in plain] or [tf.zeros([])])
         if suspects:
             fine = tf.reduce_all(tf.math.is_finite(row))
             tensors = [tensor for _, tensor in suspects]
@@ -105,8 +105,14 @@ def _without_repetition(pairs: Pairs) -> list[dict[Column, Any]]:
     return rows
 
 
-def _scalar(number: Any) -> Any:
-    return tf.cast(tf.convert_to_tensor(number), tf.float32)
+def _scalar(column: Column, number: Any) -> Any:
+    tensor = tf.convert_to_tensor(number)
+    if tensor.shape.rank:
+        raise ValueError(
+            "`read` of an instrument must return one number for each column, not "
+            f"several. Received: {column.series.measure!r} of shape {tensor.shape}"
+        )
+    return tf.cast(tensor, tf.float32)
 
 
 def _count_nonfinite(*tensors: Any) -> Any:

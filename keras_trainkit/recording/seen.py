@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.layers import MeasuredLayer
 from keras_trainkit.recording.tapped_updates import Update
 
@@ -53,12 +54,16 @@ class Seen:
         return tf.ones([])
 
     def output(self, layer: str) -> Any:
-        """All that a layer gave in this step; several calls are put together."""
-        return together(self.outputs[layer])
+        """All that a layer gave in this step; several calls are put together.
+
+        Raises:
+            ValueError: If nothing was read of such a layer.
+        """
+        return together(_of_layer(self.outputs, layer))
 
     def output_gradient(self, layer: str) -> Any:
         """The gradient of the loss by it, as it was before any loss scale."""
-        gradient = together(self.output_gradients[layer])
+        gradient = together(_of_layer(self.output_gradients, layer))
         if self.loss_scale is None:
             return gradient
         return gradient / tf.cast(self.loss_scale, gradient.dtype)
@@ -81,3 +86,15 @@ def together(samples: Sequence[Any]) -> Any:
     if len(samples) == 1:
         return samples[0]
     return tf.concat([tf.reshape(sample, [-1]) for sample in samples], axis=0)
+
+
+def _of_layer(tensors: Mapping[str, list[Any]], layer: str) -> list[Any]:
+    if layer not in tensors:
+        known = ", ".join(map(repr, tensors)) or (
+            "none, as the instrument's channel looks at no layers"
+        )
+        raise ValueError(
+            "`layer` of an instrument's reading must be a layer that is read: "
+            f"{known}. {received('layer', layer)}"
+        )
+    return tensors[layer]

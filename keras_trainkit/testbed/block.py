@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_trainkit.arguments import received
 from keras_trainkit.testbed.problem import FunctionProblem, Problem
 from keras_trainkit.testbed.segments import evaluate, tables
 
@@ -205,8 +206,13 @@ class FunctionBlock:
 
     @classmethod
     def of(cls, problem: FunctionProblem, seeds: Sequence[int], steps: int) -> Any:
-        """Draws the noise of a problem."""
+        """Draws the noise of a problem.
+
+        Raises:
+            ValueError: If its function does not return one value a point.
+        """
         d = problem.dimensions
+        _check_values(problem)
         draws = [
             [
                 noise.draws(generator, np.ones(steps))
@@ -257,6 +263,19 @@ class FunctionBlock:
         """Returns the values at points."""
         values = tf.convert_to_tensor(self.function(x[0]))
         return tf.reshape(tf.cast(values, tf.float64), [1, tf.shape(x)[1]])
+
+
+def _check_values(problem: FunctionProblem) -> None:
+    # More points than variables, so that the two are not mistaken for each other.
+    points = np.tile(problem.start, (problem.dimensions + 1, 1))
+    values = problem.function(tf.constant(points, tf.float64))
+    if getattr(values, "shape", None) != (len(points),):
+        raise ValueError(
+            "`function` must return one value for each point, shape (runs,) for "
+            f"points of shape (runs, {problem.dimensions}). "
+            f"{received('returned', getattr(values, 'shape', values))} for "
+            f"{len(points)} points"
+        )
 
 
 def _tiled(array: Any, axis: int, times: int) -> Any:

@@ -252,6 +252,14 @@ def test_wrong_arguments_are_refused(changes, message):
         ensemble.report(**{"x": x, "y": y, **changes})
 
 
+@pytest.mark.parametrize("moved", [-1, 1])
+def test_classes_without_a_unit_are_named(moved):
+    predicted, y = noisy()
+    ensemble, x = planted(predicted)
+    with pytest.raises(ValueError, match="`y` must hold classes from 0 to 3"):
+        ensemble.report(x, y + moved)
+
+
 def test_accuracy_of_values_is_refused():
     ensemble = Ensemble(several(regressor))
     with pytest.raises(ValueError, match="where members predict values"):

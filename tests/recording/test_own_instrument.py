@@ -116,3 +116,26 @@ def test_measure_under_a_taken_name_is_refused():
 
     with pytest.raises(ValueError, match="measures='update_ratio'"):
         callbacks.Monitor(Taken())
+
+
+class Misread(Instrument):
+    """Reads an unknown layer, or returns several numbers."""
+
+    measures = (Measure("misread", of="layer"),)
+    channel = "layers"
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def read(self, seen):
+        return [(column("misread", self.layer), seen.output(self.layer))]
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [("nope", "that is read: '.*layer='nope'"), ("output", "'misread' of shape")],
+)
+def test_a_wrong_reading_is_one_sentence(layer, message):
+    x, y = models.data()
+    with pytest.raises(ValueError, match=message):
+        compiled().fit(x, y, verbose=0, callbacks=[callbacks.Monitor(Misread(layer))])

@@ -221,3 +221,10 @@ def test_seeds_and_steps_are_checked():
         tk.testbed.run("sgd", few(), seeds=0, verbose=False)
     with pytest.raises(ValueError, match="`steps` must be an integer >= 1"):
         tk.testbed.run("sgd", few(), steps=1.5, verbose=False)
+
+
+@pytest.mark.parametrize("returned", [tf.reduce_sum, lambda x: x[0], lambda x: None])
+def test_a_function_must_return_one_value_a_point(returned):
+    problem = tk.testbed.FunctionProblem("own", returned, [1.0, 2.0])
+    with pytest.raises(ValueError, match="one value for each point"):
+        tk.testbed.run("sgd", [problem], verbose=False)
