@@ -35,7 +35,7 @@ def diagnose(
             ended or still goes on.
         rules: Rules to ask beside the built-in ones; one with the code of another
             takes its place, e.g. with a threshold of your own.
-        silence: Codes of rules not to ask.
+        silence: Codes of rules not to ask, or one code.
         probe: What `tk.probes.what_if` found: alarms whose category a change
             confirmed, by helping, come first, in the order of the help.
 
@@ -61,7 +61,7 @@ def diagnose(
                 f"`rules` must hold `Rule` objects. {received('rules', rule)}"
             )
     asked = {rule.code: rule for rule in (*RULES, *rules)}
-    for code in silence:
+    for code in (silence,) if isinstance(silence, str) else silence:
         if code not in asked:
             raise ValueError(
                 f"`silence` must hold codes of rules: {', '.join(asked)}. "

@@ -175,7 +175,7 @@ def preflight(
         validation_data: `(x, y)`, `(x, y, sample_weight)`, a dataset, or `None`.
         checks: Checks of your own, run after the others: each takes the `Subject`
             and returns a `Verdict`.
-        skip: Names of checks to leave out.
+        skip: Names of checks to leave out, or one name.
         seconds: Time that learning by heart may take, > 0.
         seed: Seed of the rows drawn, int >= 0.
         verbose: Whether it says what it is doing where that takes over a second.
@@ -199,6 +199,7 @@ def preflight(
         [Karpathy, A recipe for training neural networks, 2019](
         https://karpathy.github.io/2019/04/25/recipe/)
     """
+    skip = (skip,) if isinstance(skip, str) else skip
     for name in skip:
         check_choice("skip", name, tuple(CHECKS))
     for check in checks:

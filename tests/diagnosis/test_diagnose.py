@@ -146,6 +146,7 @@ def test_users_add_rules_change_thresholds_and_silence():
     dead = next(rule for rule in diagnosis.RULES if rule.code == "dead_units")
     strict = dataclasses.replace(dead, most=0.6)
     assert tk.diagnose(record, [strict]).codes == ("dead_units",)
+    assert "learns_nothing" not in tk.diagnose(record, silence="learns_nothing").codes
     found = tk.diagnose(record, silence=["learns_nothing", "underfitting"])
     assert not found.alarms
 
@@ -156,6 +157,7 @@ def test_users_add_rules_change_thresholds_and_silence():
         ({"run": 3}, "`run` must be"),
         ({"rules": ["dead_units"]}, "`rules` must hold `Rule` objects"),
         ({"silence": ["dead units"]}, "`silence` must hold codes of rules"),
+        ({"silence": "dead units"}, "silence='dead units'"),
     ],
 )
 def test_diagnose_refuses(arguments, words):

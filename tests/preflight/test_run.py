@@ -30,7 +30,7 @@ def test_preflight_passes_a_healthy_classifier():
 
 
 def test_preflight_passes_a_healthy_regressor():
-    report = tk.preflight(regressor(), *diabetes(), skip=["machine"])
+    report = tk.preflight(regressor(), *diabetes(), skip="machine")
     statuses = {verdict.name: verdict.status for verdict in report.verdicts}
     assert set(statuses.values()) == {"pass", "not judged"}, str(report)
     assert statuses["memorizing"] == statuses["initial loss"] == "pass"
