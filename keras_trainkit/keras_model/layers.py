@@ -97,6 +97,14 @@ def is_leaf(layer: Any) -> bool:
     return not sublayers(layer)
 
 
+def could_learn(layer: Any) -> bool:
+    """Whether a layer has weights that are trained unless it is frozen."""
+    # Private, and the only list of them while the layer is frozen: statistics and
+    # tables, as of Normalization, are trained in no case.
+    parts = layer._flatten_layers(include_self=True, recursive=True)
+    return any(part._trainable_variables for part in parts)
+
+
 def normalizing_layers(model: Any) -> list[Any]:
     """Returns the BatchNormalization layers of a model that keep statistics."""
     return [

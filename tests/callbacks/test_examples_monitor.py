@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_trainkit import callbacks
+from keras_trainkit.diagnosis import diagnose
 from tests import models
 from tests.tolerances import FLOAT32
 
@@ -167,3 +168,20 @@ def test_state_that_evaluation_moves_is_put_back(eagerly):
     for bare, watched in zip(trained(), trained(monitor), strict=True):
         assert bare.tobytes() == watched.tobytes()
     assert len(monitor.record.values("example_loss")[2]) == 2
+
+
+def test_a_model_that_scales_by_itself_is_told_neither_to_scale_nor_to_thaw():
+    x = (100 * np.random.default_rng(0).normal(size=(60, 5))).astype("float32")
+    y = np.random.default_rng(1).integers(0, 3, 60)
+    scale = keras.layers.Normalization()
+    scale.adapt(x)
+
+    def codes(*first):
+        keras.utils.set_random_seed(0)
+        layers = [keras.Input((5,)), *first, keras.layers.Dense(3, "softmax")]
+        model = keras.Sequential(layers)
+        model.compile(keras.optimizers.SGD(1e-6), "sparse_categorical_crossentropy")
+        return diagnose(fitted(model, (x, y))).codes
+
+    assert "unscaled_inputs" in codes()
+    assert not {"unscaled_inputs", "frozen_layers"} & set(codes(scale))

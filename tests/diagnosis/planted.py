@@ -171,6 +171,9 @@ HEALTHY = {
         -0.95 + falling(0.9, 0.0), task={"loss": "cosine_similarity"}, trivial_loss=-0.2
     ),
     "frozen_backbone": lambda: run(task={"frozen_layers": 9}),
+    "scaled_by_the_model": lambda: run(
+        flat(2.2, steps=20), input_spread=4000.0, task={"received_spread": 1.0}
+    ),
     "summed_and_learning": lambda: run(
         32 * falling(), task={"reduction": "sum"}, example_loss=0.2
     ),

@@ -11,6 +11,8 @@ from keras_trainkit.finding import Verdict
 class UnscaledInputs(Rule):
     """Finds inputs that are far too large, far too small or all alike.
 
+    What the first layers with weights receive decides: the model may scale by itself.
+
     Args:
         large: Deviation above which inputs are too large.
         small: Deviation below which they are too small.
@@ -41,7 +43,9 @@ class UnscaledInputs(Rule):
 
     def judge(self, course: Course) -> Verdict:
         spread = course.last("input_spread")
+        received = float(course.task.get("received_spread", spread))
         usual = self.small <= spread <= self.large or spread != spread
+        usual = usual or self.small <= received <= self.large
         if usual or not course.share_left > self.left:
             return self.passes(f"inputs deviate by {spread:.3g}")
         if spread == 0:
@@ -67,6 +71,7 @@ class UnscaledInputs(Rule):
             confidence=0.9,
             evidence={
                 "input_spread": spread,
+                "received_spread": received,
                 "limits": f"{self.small} to {self.large}",
                 "share_left": course.share_left,
             },

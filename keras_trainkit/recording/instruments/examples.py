@@ -14,8 +14,9 @@ from keras_trainkit.keras_model.example_statistics import (
     loss_name,
     single_loss,
 )
-from keras_trainkit.keras_model.layers import measured_layers
+from keras_trainkit.keras_model.layers import could_learn, measured_layers
 from keras_trainkit.keras_model.outputs import last_activation
+from keras_trainkit.keras_model.received_spread import received_spread
 from keras_trainkit.record.vocabulary import measure_named
 from keras_trainkit.recording.instrument import Instrument
 from keras_trainkit.recording.place import Place
@@ -105,9 +106,22 @@ class Examples(Instrument):
             return False
         for name, value in found.items():
             record.add(name, value, **place.moment)
-        record.metadata.setdefault("task", describe_task(place.model))
+        if "task" not in record.metadata:
+            with unmoved(self._moved):
+                data = _describe_data(place.model, x)
+            record.metadata["task"] = describe_task(place.model) | data
         record.metadata["task"]["examples"] = int(np.shape(y)[0])
         return True
+
+
+def _describe_data(model: Any, x: Any) -> dict[str, Any]:
+    """What layers receive of the data; nothing of what cannot be told."""
+    try:
+        spread = received_spread(model, x)
+    except Exception:
+        # The model was called before, but nobody knows what its layers make of it.
+        return {}
+    return {"received_spread": spread} if np.isfinite(spread) else {}
 
 
 def describe_task(model: Any) -> dict[str, Any]:
@@ -123,7 +137,7 @@ def describe_task(model: Any) -> dict[str, Any]:
             int(np.prod(v.shape)) for v in model.trainable_variables
         ),
         "frozen_layers": sum(
-            bool(layer.weights) and not layer.trainable_weights
+            could_learn(layer) and not layer.trainable_weights
             for layer in _layers(model)
         ),
     }
