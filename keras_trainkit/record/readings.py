@@ -16,6 +16,12 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 # The order of computation within one step.
 _COMPUTED = ("activation", "activation_gradient", "gradient", "weight")
+_GRADIENTS = ("activation_gradient", "gradient")
+# Loss scaling halves its scale at every overflow: after so many in a row, 2 ** 15 has
+# become 2 ** -15, and the scale is not to blame.
+_OVERFLOWING_STEPS = 30
+# Where few steps are read, two bad ones need not have had bad ones between them.
+_OVERFLOWING_READINGS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +114,7 @@ class Readings:
 
         Among tensors of the same step it is the one computed first: activations in
         the order of the layers, then gradients from the last layer to the first,
-        then weights.
+        then weights. Gradients of `overflow_steps` do not count.
         """
         found: list[tuple[tuple[int, int, int], Nonfinite]] = []
         suspects = self.record.ever_positive("nonfinite_count")
@@ -116,7 +122,10 @@ class Readings:
             if series not in suspects:
                 continue
             steps, epochs, counts = self.arrays(series)
-            bad = np.flatnonzero(counts > 0)
+            suspicious = counts > 0
+            if series.tensor in _GRADIENTS and len(self.overflow_steps):
+                suspicious &= ~np.isin(steps, self.overflow_steps)
+            bad = np.flatnonzero(suspicious)
             if not len(bad):
                 continue
             row = bad[0]
@@ -126,6 +135,45 @@ class Readings:
             order = step, kind, -place if backward else place
             found.append((order, Nonfinite(series, step, epoch, count)))
         return min(found, key=lambda item: item[0])[1] if found else None
+
+    @property
+    def is_loss_scaled(self) -> bool:
+        """Whether an optimizer scales the loss, as under "mixed_float16"."""
+        found = self.record.metadata.get("loss_scaled")
+        if isinstance(found, bool):
+            return found
+        optimizer = self.record.metadata.get("optimizer")
+        name = optimizer.get("class_name") if isinstance(optimizer, dict) else None
+        return name == "LossScaleOptimizer"
+
+    @cached_property
+    def overflow_steps(self) -> np.ndarray:
+        """Steps that loss scaling skipped because it had scaled too far, as it does.
+
+        In them gradients were not finite, but the loss was; and they end: in 30 steps
+        running (and 5 readings) a scale that is halved at each has come down. What
+        goes on for longer is no overflow of the scale.
+        """
+        bad: dict[int, bool] = {}
+        if self.is_loss_scaled:
+            suspects = self.record.ever_positive("nonfinite_count")
+            for series in suspects:
+                if series.tensor in _GRADIENTS:
+                    steps, _, counts = self.arrays(series)
+                    for step, count in zip(steps.tolist(), counts > 0, strict=True):
+                        bad[step] = bad.get(step, False) or bool(count)
+        if not any(bad.values()):
+            return np.empty(0, np.int64)
+        steps = np.array(sorted(bad))
+        overflows = np.array([bad[step] for step in steps.tolist()])
+        # Where runs of overflows begin and end.
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], overflows, [0]])))
+        for begin, end in edges.reshape(-1, 2):
+            long = steps[end - 1] - steps[begin] + 1 >= _OVERFLOWING_STEPS
+            if long and end - begin >= _OVERFLOWING_READINGS:
+                overflows[begin:end] = False
+        at, _, losses = self.arrays(Series("loss"))
+        return steps[overflows & ~np.isin(steps, at[~np.isfinite(losses)])]
 
     @cached_property
     def layers(self) -> tuple[str, ...]:

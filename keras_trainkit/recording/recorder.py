@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.layers import measured_layers
+from keras_trainkit.keras_model.optimizers import optimizers_of
 from keras_trainkit.record.series import Fit, Series
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.record.vocabulary import recorded_name
@@ -372,6 +373,10 @@ def _description(model: Any, request: Request) -> dict[str, Any]:
         "model_summary": "\n".join(lines),
         "layers": [layer.label for layer in measured_layers(model)],
         "optimizer": _plain(optimizer),
+        "loss_scaled": any(
+            isinstance(one, keras.optimizers.LossScaleOptimizer)
+            for one in optimizers_of(model)
+        ),
         "input_shapes": {tensor.name: str(tensor.shape) for tensor in inputs},
         "versions": {
             "keras_trainkit": __version__,

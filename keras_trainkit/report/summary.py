@@ -183,7 +183,10 @@ def _finiteness(readings: Readings) -> list[Tile]:
         note = f"first at step {first.step} (epoch {first.epoch}): {tensor}"
         return [Tile("NaN or infinity", f"{first.count} values", note, "bad")]
     if readings.select("nonfinite_count"):
-        return [Tile("NaN or infinity", "none", "in any tensor measured", "good")]
+        skipped = len(readings.overflow_steps)
+        note = f"but gradients of {skipped} steps, skipped by loss scaling"
+        note = note if skipped else "in any tensor measured"
+        return [Tile("NaN or infinity", "none", note, "good")]
     return []
 
 

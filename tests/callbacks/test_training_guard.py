@@ -115,3 +115,21 @@ def test_second_fit_is_judged_anew():
 def test_guard_refuses(arguments, words):
     with pytest.raises(ValueError, match=words):
         TrainingGuard(**arguments)
+
+
+def test_overflow_that_loss_scaling_skips_stops_nothing():
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(60, 5)).astype("f4")
+    hidden = keras.layers.Dense(16, "relu", dtype="mixed_float16")
+    output = keras.layers.Dense(1, dtype="mixed_float16")
+    model = keras.Sequential([keras.Input((5,)), hidden, output])
+    optimizer = keras.optimizers.Adam(0.01)
+    model.compile(keras.optimizers.LossScaleOptimizer(optimizer), "mse")
+    guard = TrainingGuard(every=1)
+    y = 4 * (x[:, :1] ** 2 + x[:, 1:2])
+    history = model.fit(x, y, batch_size=8, epochs=8, verbose=0, callbacks=[guard])
+    assert len(history.epoch) == 8
+    assert guard.stopped_because is None
+    assert guard.record.metadata["loss_scaled"] is True
+    assert len(tk.record.Readings(guard.record).overflow_steps)
+    assert "nonfinite" not in [one.code for one in tk.diagnose(guard.record)]

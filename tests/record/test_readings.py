@@ -109,3 +109,44 @@ def test_readings_are_taken_from_wherever_they_are(tmp_path):
     assert readings.record is record
     assert Readings.of(readings) is readings
     assert Readings.of(tmp_path).record.series == (Series("loss"),)
+
+
+def scaled_record(bad, steps, losses=None, **metadata):
+    """The record of a run whose gradients were not finite at some of its steps."""
+    record = TrainingRecord()
+    record.metadata.update({"loss_scaled": True} | metadata)
+    gradient = Series("nonfinite_count", "first", "kernel", "gradient")
+    losses = np.ones(len(steps)) if losses is None else losses
+    counts = np.isin(steps, bad)
+    rows = np.stack([losses, counts], axis=1)
+    record.append([Series("loss"), gradient], steps, np.zeros(len(steps)), rows)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("bad", "every", "first"),
+    [
+        ([0, 1, 2, 77], 1, None),
+        (range(29), 1, None),
+        (range(10, 40), 1, 10),
+        ([0, 50], 50, None),  # each reading may have met an overflow of its own
+        (range(0, 250, 50), 50, 0),
+    ],
+)
+def test_gradients_that_loss_scaling_skips_count_only_if_they_go_on(bad, every, first):
+    steps = np.arange(0, 500, every)
+    readings = Readings(scaled_record(list(bad), steps))
+    found = readings.first_nonfinite
+    assert (found and found.step) == first
+    expected = [] if first is not None else list(bad)
+    assert readings.overflow_steps.tolist() == expected
+    unscaled = Readings(scaled_record(list(bad), steps, loss_scaled=False))
+    assert unscaled.first_nonfinite.step == bad[0]
+    assert not len(unscaled.overflow_steps)
+
+
+def test_overflow_is_excused_only_where_the_loss_was_finite():
+    losses = np.where(np.arange(50) == 7, np.nan, 1.0)
+    readings = Readings(scaled_record([2, 7], np.arange(50), losses))
+    assert readings.first_nonfinite.step == 7
+    assert readings.overflow_steps.tolist() == [2]

@@ -14,7 +14,9 @@ class Nonfinite(Rule):
     """Names the tensor that held NaN or infinity first, and at which step.
 
     Every later check cries where numbers are not finite, so that this explains all of
-    them. If the loss had grown `growth`-fold before, the rate is to blame.
+    them. If the loss had grown `growth`-fold before, the rate is to blame. Gradients
+    that overflow because loss scaling has scaled too far are no fault: its optimizer
+    skips such a step and scales less, unless they go on for 30 steps running.
 
     Args:
         growth: Of the loss over its start, from which the run diverged by itself.
@@ -45,7 +47,12 @@ class Nonfinite(Rule):
         values = course.values("loss")
         bad = np.flatnonzero(~np.isfinite(values))
         if first is None and not len(bad):
-            return self.passes("everything measured was finite")
+            skipped = len(course.overflow_steps)
+            return self.passes(
+                "everything measured was finite"
+                + f", but for gradients of {skipped} steps that loss scaling skipped"
+                * bool(skipped)
+            )
         step = first.step if first is not None else int(bad[0])
         before = values[: int(bad[0])] if len(bad) else values
         grew = len(before) > 1 and before.max() > self.growth * abs(before[0])
