@@ -10,7 +10,9 @@ import tensorflow as tf
 
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.batches import fixed_batch_size
+from keras_trainkit.keras_model.generators import generators_restored
 from keras_trainkit.keras_model.layers import all_layers, is_leaf
+from keras_trainkit.keras_model.state import kept
 from keras_trainkit.problems.double_precision import computing_in
 from keras_trainkit.problems.problem import Problem, inlined_functions, with_floats
 
@@ -150,6 +152,8 @@ def build_layers(model: Any, x: Any) -> None:
 def build_loss(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
     """Creates what belongs to the compiled loss, by computing it on a few rows.
 
+    What that moves, such as a plain variable of the loss, is put back.
+
     Raises:
         NoLossError: If there is none to compute.
         ValueError: If the loss compares with targets and there are none.
@@ -157,7 +161,8 @@ def build_loss(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
     _check_targets(model, y)
     x, y, sample_weight = (_few(model, part) for part in (x, y, sample_weight))
     values = [(v, v.value) for v in model.variables]
-    with keras.StatelessScope(values, collect_losses=True):
+    scope = keras.StatelessScope(values, collect_losses=True)
+    with generators_restored(), kept(model), scope:
         try:
             predicted = model(x)
             with kept_losses(model):
