@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -25,13 +25,17 @@ STEPS = 600
 RATES = (2.0**-7, 2.0**-10)  # of Adam; the second if the first does not arrive
 ENOUGH = 0.02  # of a clueless guess, above the floor: learnt by heart
 PROGRESS = 0.5  # of the first loss, that a model on its way has left behind
+UNMOVED = 1e-5  # of the loss, within which it is the same
+LATE = 0.01  # of the fall, from which the last tenth of the steps is no end
 
 
 def check_memorizing(subject: Subject) -> Verdict:
     """Trains a copy of the weights on twenty examples, without noise or penalties.
 
-    A model that cannot fit twenty examples will not fit twenty thousand: a layer
-    does not train, the loss is wrong, or the labels are not those of the inputs.
+    Where the loss does not move, or ends at one answer for all inputs, nothing can
+    be learnt: a layer does not train, the loss is wrong, or the inputs say nothing.
+    Where it ends above its floor otherwise, the model may just be small: a linear
+    regression fits no twenty examples.
 
     Args:
         subject: The model and its data; `seconds` bounds the time.
@@ -45,7 +49,7 @@ def check_memorizing(subject: Subject) -> Verdict:
     problem = loss_problem(subject, batch)
     rows = len(tf.nest.flatten(batch[0])[0])
     floor, guess = _floor(subject), _guess(subject)
-    history: list[list[float]] = []
+    history: list[_Course] = []
     with without_noise(model):
         flat = FlatLoss.of_problem(problem)
         start = flat.packing.pack(problem.values)
@@ -54,42 +58,77 @@ def check_memorizing(subject: Subject) -> Verdict:
         history.append(_search(flat, start, goal))
         # Where no lower loss is found along a line, Adam may still get around.
         for rate in RATES:
-            if _arrived(history[-1], floor, guess):
+            if _arrived(history[-1].losses, floor, guess):
                 break
             history.append(_train(flat, start, rate, goal))
-    losses = min(history, key=min)
-    first, last = history[0][0], min(losses)
+        losses, vector = min(history, key=lambda course: min(course.losses))
+        arrived = _arrived(losses, floor, guess)
+        blind = not arrived and _is_blind(subject, batch, vector, min(losses))
+    first, last = history[0].losses[0], min(losses)
     steps = losses.index(last) + 1
     why = f"{rows} examples: loss {first:.4g} to {last:.4g} in {steps} steps"
-    if _arrived(losses, floor, guess):
+    if arrived:
         return judged("memorizing", why)
     left = (last - floor) / max(first - floor, 1e-12)
-    slow = left < PROGRESS
-    if not slow and max(map(len, history)) < STEPS and np.isfinite(last):
-        done = max(map(len, history))
+    done = max(len(course.losses) for course in history)
+    if left >= PROGRESS and done < STEPS and np.isfinite(last):
         return not_judged(
             "memorizing",
             f"{why}; it ended after {done} of {STEPS} steps: raise `seconds`",
+        )
+    still = first - last <= UNMOVED * abs(first) or not np.isfinite(last)
+    what = f"{first:.4g} to {last:.4g} in {steps} steps, floor {floor:.3g}."
+    if still or blind:
+        message = f"The model does not learn {rows} examples by heart: {what}"
+        advice = (
+            "Look for layers no gradient reaches, inputs that are all alike, wrong "
+            "labels, or a loss that does not fit the output."
+        )
+    elif min(losses[: -max(1, len(losses) // 10)], default=first) - last > LATE * (
+        first - last
+    ):
+        message = f"The model does not learn {rows} examples by heart yet: {what}"
+        advice = "Scale inputs and targets, or give it more seconds or units."
+    else:
+        message = f"The model cannot fit {rows} examples by heart: {what}"
+        advice = (
+            "It probably has too few units for that. Fine if it is meant to be so "
+            "small, as a linear or logistic regression; if not, give it more, and "
+            "look at the labels and the scale of inputs and targets."
         )
     return judged(
         "memorizing",
         why,
         [
             Finding(
-                f"The model does not learn {rows} examples by heart: "
-                f"{first:.4g} to {last:.4g} in {steps} steps, floor {floor:.3g}.",
+                message,
                 "",
-                "warning" if slow else "error",
+                "error" if still or blind else "warning",
                 code="does_not_memorize",
                 category="capacity",
                 evidence={"first": first, "last": last, "steps": steps},
-                advice="Scale inputs and targets, or give it more seconds or units."
-                if slow
-                else "Look for layers no gradient reaches, inputs that are all "
-                "alike, wrong labels, or a loss that does not fit the output.",
+                advice=advice,
             )
         ],
     )
+
+
+class _Course(NamedTuple):
+    """What a method has reached: its losses, and the weights at the end."""
+
+    losses: list[float]
+    vector: Any
+
+
+def _is_blind(subject: Subject, batch: Any, vector: Any, loss: float) -> bool:
+    """Whether the loss stays as it is if each row gets the inputs of another."""
+    x, y, _ = batch
+    moved = tf.nest.map_structure(
+        lambda leaf: None if leaf is None else np.roll(leaf, 1, axis=0), x
+    )
+    flat = FlatLoss.of_problem(loss_problem(subject, (moved, y, None)))
+    other = float(flat.value(tf.convert_to_tensor(vector)))
+    return bool(abs(other - loss) <= UNMOVED * abs(loss))
 
 
 def _distinct(subject: Subject) -> Any:
@@ -167,7 +206,7 @@ class _Goal:
         return found or [float("inf")]
 
 
-def _search(flat: FlatLoss, start: np.ndarray, goal: _Goal) -> list[float]:
+def _search(flat: FlatLoss, start: np.ndarray, goal: _Goal) -> _Course:
     """Returns the losses of L-BFGS, which has no rate to guess."""
     evaluate = Evaluations(flat, 2 * STEPS)
 
@@ -178,10 +217,12 @@ def _search(flat: FlatLoss, start: np.ndarray, goal: _Goal) -> list[float]:
         except OutOfEvaluationsError:
             return
 
-    return goal.follow(losses(), STEPS)
+    found = goal.follow(losses(), STEPS)
+    best = evaluate.best
+    return _Course(found, start if best is None else best.vector)
 
 
-def _train(flat: FlatLoss, start: np.ndarray, rate: float, goal: _Goal) -> list[float]:
+def _train(flat: FlatLoss, start: np.ndarray, rate: float, goal: _Goal) -> _Course:
     """Returns the losses of Adam."""
     adam = Stepper(Adam(rate), [start])
 
@@ -191,4 +232,5 @@ def _train(flat: FlatLoss, start: np.ndarray, rate: float, goal: _Goal) -> list[
             yield float(loss)
             adam.step([gradient])
 
-    return goal.follow(losses(), STEPS)
+    found = goal.follow(losses(), STEPS)
+    return _Course(found, adam.values[0])

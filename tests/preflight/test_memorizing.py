@@ -1,6 +1,7 @@
 import itertools
 
 import keras
+import numpy as np
 import pytest
 
 from keras_trainkit.preflight.memorizing import check_memorizing
@@ -58,3 +59,59 @@ def test_nets_that_cannot_learn_are_named(specimen):
     verdict = check_memorizing(Subject(model, x, 5 + y, seconds=200))
     assert verdict.status in ("warn", "fail"), verdict.why
     assert verdict.findings[0].evidence["last"] > 0
+
+
+def _small(kind):
+    random = np.random.default_rng(1)
+    x = random.normal(size=(200, 3)).astype("float32")
+    score = x @ np.array([1, -1, 0.5]) + random.normal(size=200)
+    if kind == "logistic":
+        return [L.Dense(1, "sigmoid")], "binary_crossentropy", x, (score > 0) * 1.0
+    if kind == "linear":
+        return [L.Dense(1)], "mse", x, score**2
+    if kind == "without_bias":
+        return [L.Dense(1, use_bias=False)], "mse", x, score + 10
+    if kind == "hinge":
+        return [L.Dense(1)], "hinge", x, np.sign(score)
+    if kind == "one_convolution":
+        x = random.normal(size=(200, 6, 6, 2)).astype("float32")
+        return [L.Conv2D(1, 1)], "mse", x, random.normal(size=(200, 6, 6, 1))
+    x = random.normal(size=(200, 7, 3)).astype("float32")
+    labels = random.integers(0, 4, (200, 7))
+    return [L.Dense(4, "softmax")], "sparse_categorical_crossentropy", x, labels
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "logistic",
+        "hinge",
+        "per_token",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("linear", "without_bias", "one_convolution")
+        ),
+    ],
+)
+def test_models_that_are_only_small_are_warned_of_at_most(kind):
+    keras.utils.set_random_seed(0)
+    layers, loss, x, y = _small(kind)
+    model = keras.Sequential([keras.Input(x.shape[1:]), *layers])
+    model.compile("adam", loss)
+    verdict = check_memorizing(Subject(model, x, y, seconds=60))
+    assert verdict.status == "warn", verdict.why
+    assert "cannot fit 20 examples by heart" in verdict.findings[0].message
+    assert "too few units" in verdict.findings[0].advice
+
+
+class Rounded(L.Layer):
+    def call(self, x):
+        return keras.ops.round(x)
+
+
+def test_what_no_gradient_reaches_fails():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((10,)), L.Dense(1), Rounded()])
+    model.compile("adam", "mse")
+    verdict = check_memorizing(Subject(model, *diabetes(), seconds=60))
+    assert verdict.status == "fail", verdict.why
