@@ -15,7 +15,9 @@ from keras_trainkit.keras_model.optimizers import (
     inner_of,
     optimizers_of,
     parts_of_optimizer,
+    step_counter,
 )
+from keras_trainkit.keras_model.replicas import components
 from keras_trainkit.keras_model.state import restored
 
 
@@ -25,18 +27,20 @@ def untouched(model: keras.Model, batch: Any) -> Iterator[Callable[[float], None
 
     Args:
         model: A compiled model.
-        batch: What `fit` would hand to a train step; it builds the model and its
-            optimizer if they were not built.
+        batch: What `fit` would hand to a train step; it builds the model if it was
+            not built. Optimizers that were not stay so, where a copy of them can
+            take their place.
 
     Yields:
         A function that sets the rate of the next training steps, for every
         optimizer of the model.
     """
-    _build(model, batch)
     stop_training = model.stop_training
-    optimizers = optimizers_of(model)
     try:
         with contextlib.ExitStack() as stack:
+            stack.enter_context(_fresh_ones_replaced(model))
+            _build(model, batch)
+            optimizers = optimizers_of(model)
             stack.enter_context(restored(model))
             for optimizer in optimizers:
                 for part in parts_of_optimizer(optimizer):
@@ -78,6 +82,55 @@ def _settable_rates(
                 optimizer._learning_rate = schedule
         if exchanged:
             model.make_train_function(force=True)
+
+
+@contextlib.contextmanager
+def _fresh_ones_replaced(model: keras.Model) -> Iterator[None]:
+    """Puts copies in the place of the model's optimizers that are not built.
+
+    Built, they would be bound to the weights that are trainable now.
+    """
+    fresh = {
+        name: value
+        for name, value in vars(model).items()
+        if isinstance(value, keras.optimizers.Optimizer) and not value.built
+    }
+    copies = {id(one): _copy_of(one, model) for one in fresh.values()}
+    fresh = {name: one for name, one in fresh.items() if copies[id(one)] is not None}
+    for name, optimizer in fresh.items():
+        setattr(model, name, copies[id(optimizer)])
+    try:
+        yield
+    finally:
+        for name, optimizer in fresh.items():
+            setattr(model, name, optimizer)
+        if fresh:
+            model.make_train_function(force=True)
+
+
+def _copy_of(optimizer: Any, model: keras.Model) -> Any:
+    """The same optimizer once more, `None` if its configuration does not make it.
+
+    Schedules are left out: the rate is to be set anyway, and not all have a
+    configuration.
+    """
+    parts = [inner_of(one) for one in parts_of_optimizer(optimizer)]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(model.distribute_strategy.scope())
+        for part in parts:
+            schedule = part._learning_rate
+            if not isinstance(schedule, keras.Variable):
+                # Past the setter, which would take the variable up for good.
+                own = vars(part)
+                stack.callback(own.__setitem__, "_learning_rate", schedule)
+                own["_learning_rate"] = keras.Variable(0.0, trainable=False)
+        try:
+            twin = type(optimizer).from_config(optimizer.get_config())
+        except Exception:  # of any kind: a class without a configuration, say
+            return None
+        before = components(step_counter(optimizer), model)[0]
+        step_counter(twin).assign(before.numpy())
+    return twin
 
 
 @contextlib.contextmanager
@@ -126,7 +179,8 @@ def _build(model: keras.Model, batch: Any) -> None:
     # One of several may have only a part of the weights to itself.
     alone = optimizers_of(model) == [optimizer]
     if model.built and alone and not optimizer.built:
-        optimizer.build(model.trainable_variables)
+        with model.distribute_strategy.scope():
+            optimizer.build(model.trainable_variables)
 
 
 def _symbol(leaf: Any, model: Any) -> Any:

@@ -49,6 +49,7 @@ OPTIMIZERS = {
     ),
     "scaled": lambda: keras.optimizers.LossScaleOptimizer(tk.optimizers.SGD(0.01)),
     "averaged": lambda: tk.optimizers.SGD(0.01, use_ema=True),
+    "called": lambda: keras.optimizers.SGD(lambda: 0.01),
 }
 
 
@@ -98,6 +99,25 @@ def test_sweep_leaves_no_trace_in_a_model_that_was_not_built():
             find_learning_rate(model, *data(), steps=5)
         results.append(train(model)[1])
     for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["called", "keras scheduled", "scaled"])
+def test_layers_may_thaw_after_a_sweep(name):
+    results = []
+    for sweep in (False, True):
+        model = model_with_state(OPTIMIZERS[name]())
+        optimizer, count = model.optimizer, len(model.optimizer.variables)
+        model.layers[0].trainable = False
+        if sweep:
+            find_learning_rate(model, *data(), steps=5)
+        assert model.optimizer is optimizer
+        assert not optimizer.built
+        assert len(optimizer.variables) == count
+        model.layers[0].trainable = True
+        results.append(train(model))
+    assert results[0][0] == results[1][0]
+    for one, other in zip(results[0][1], results[1][1], strict=True):
         np.testing.assert_array_equal(one, other)
 
 
