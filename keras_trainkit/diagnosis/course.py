@@ -110,7 +110,12 @@ class Course(Readings):
     @property
     def is_summed(self) -> bool:
         """Whether the loss that Keras reports is a sum over the batch, no mean."""
-        return self.task.get("reduction") == "sum"
+        return "sum" in (self.task.get("reduction"), self.task.get("batch_loss"))
+
+    @property
+    def depends_on_rows(self) -> bool:
+        """Whether losses of different numbers of rows cannot be compared."""
+        return self.is_summed or self.task.get("batch_loss") == "other"
 
     @cached_property
     def share_left(self) -> float:

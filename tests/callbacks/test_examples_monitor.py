@@ -185,3 +185,21 @@ def test_a_model_that_scales_by_itself_is_told_neither_to_scale_nor_to_thaw():
 
     assert "unscaled_inputs" in codes()
     assert not {"unscaled_inputs", "frozen_layers"} & set(codes(scale))
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (lambda t, p: keras.ops.sum((t - p) ** 2), "sum"),
+        (lambda t, p: keras.ops.mean((t - p) ** 2), "mean"),
+        (lambda t, p: keras.ops.logsumexp((t - p) ** 2), "other"),
+        ("mse", None),
+    ],
+    ids=["sum", "mean", "other", "each"],
+)
+def test_task_says_what_more_rows_do_to_the_loss_of_a_batch(loss, expected):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+    model.compile("sgd", loss)
+    record = fitted(model, (X, X[:, :1]), epochs=1)
+    assert record.metadata["task"].get("batch_loss") == expected

@@ -174,6 +174,13 @@ HEALTHY = {
     "scaled_by_the_model": lambda: run(
         flat(2.2, steps=20), input_spread=4000.0, task={"received_spread": 1.0}
     ),
+    "summed_by_hand": lambda: run(
+        10 * falling(),
+        task={"batch_loss": "sum"},
+        train_loss_eval=9.0,
+        example_loss=0.2,
+    ),
+    "rows_compared": lambda: run(task={"batch_loss": "other"}, train_loss_eval=9.0),
     "summed_and_learning": lambda: run(
         32 * falling(), task={"reduction": "sum"}, example_loss=0.2
     ),

@@ -27,7 +27,7 @@ class InferenceDiffers(Rule):
     notable: float = 0.6
 
     def judge(self, course: Course) -> Verdict:
-        if not course.has_floor or course.is_summed:
+        if not course.has_floor or course.depends_on_rows:
             return self.skips("no loss to compare with")
         trained, evaluated = (
             course.values("epoch_loss"),

@@ -34,7 +34,7 @@ class LabelsOfOthers(Rule):
 
     def judge(self, course: Course) -> Verdict:
         if (
-            course.is_summed
+            course.depends_on_rows
             or not course.has_floor
             or len(course.validation) < self.epochs
         ):

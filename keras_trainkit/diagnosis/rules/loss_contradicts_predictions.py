@@ -29,7 +29,7 @@ class LossContradictsPredictions(Rule):
     share: float = 0.1
 
     def judge(self, course: Course) -> Verdict:
-        if course.is_summed or not course.has_floor:
+        if course.depends_on_rows or not course.has_floor:
             return self.skips("the loss is summed over batches, or has no floor")
         own, reported = course.last("example_loss"), course.last("train_loss_eval")
         apart = own - reported

@@ -74,7 +74,7 @@ class PenaltiesOutweighData(Rule):
         """Penalties over the best constant answer's loss: reported less own."""
         reported, own = course.values("train_loss_eval"), course.values("example_loss")
         count = min(len(reported), len(own))
-        if course.is_summed or not count:
+        if course.depends_on_rows or not count:
             return np.nan
         reported, own = reported[-count:], own[-count:]
         # Sure and wrong predictions differ too: own ones are clipped.

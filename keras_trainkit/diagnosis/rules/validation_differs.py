@@ -32,7 +32,7 @@ class ValidationDiffers(Rule):
 
     def judge(self, course: Course) -> Verdict:
         if (
-            course.is_summed
+            course.depends_on_rows
             or not course.has_floor
             or not np.isfinite(course.validation).any()
         ):

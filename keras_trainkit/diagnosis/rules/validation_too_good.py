@@ -28,7 +28,7 @@ class ValidationTooGood(Rule):
 
     def judge(self, course: Course) -> Verdict:
         count = min(len(course.validation), len(course.values("train_loss_eval")))
-        if count < self.epochs or course.is_summed:
+        if count < self.epochs or course.depends_on_rows:
             return self.skips(f"fewer than {self.epochs} epochs")
         late = max(1, count // 2)
         validation = float(np.median(course.validation[-late:]))

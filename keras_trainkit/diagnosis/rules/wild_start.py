@@ -36,7 +36,7 @@ class WildStart(Rule):
     left: float = 0.5
 
     def judge(self, course: Course) -> Verdict:
-        if not course.has_floor or course.is_summed:
+        if not course.has_floor or course.depends_on_rows:
             return self.skips("no loss to compare with")
         guess = max(course.trivial, self._clueless(course))
         ratio = float(course.losses[0]) / guess if course.steps else 0.0

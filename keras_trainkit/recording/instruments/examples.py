@@ -1,5 +1,6 @@
 """What the model makes of a few training examples, beside trivial answers."""
 
+import contextlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -108,20 +109,44 @@ class Examples(Instrument):
             record.add(name, value, **place.moment)
         if "task" not in record.metadata:
             with unmoved(self._moved):
-                data = _describe_data(place.model, x)
+                data = _describe_data(place.model, x, y, found)
             record.metadata["task"] = describe_task(place.model) | data
         record.metadata["task"]["examples"] = int(np.shape(y)[0])
         return True
 
 
-def _describe_data(model: Any, x: Any) -> dict[str, Any]:
-    """What layers receive of the data; nothing of what cannot be told."""
-    try:
+def _describe_data(
+    model: Any, x: Any, y: Any, found: dict[str, float]
+) -> dict[str, Any]:
+    """What layers receive, and what more rows do to a loss of one number a batch.
+
+    Nothing of what cannot be told.
+    """
+    facts: dict[str, Any] = {}
+    # The model was called before, but nobody knows what its parts make of it.
+    with contextlib.suppress(Exception):
         spread = received_spread(model, x)
-    except Exception:
-        # The model was called before, but nobody knows what its layers make of it.
-        return {}
-    return {"received_spread": spread} if np.isfinite(spread) else {}
+        if np.isfinite(spread):
+            facts["received_spread"] = spread
+    if np.isnan(found["example_loss_median"]):
+        with contextlib.suppress(Exception):
+            facts["batch_loss"] = _loss_of_more_rows(model, x, y)
+    return facts
+
+
+def _loss_of_more_rows(model: Any, x: Any, y: Any) -> str:
+    """Says whether the loss of a batch is the "mean" or the "sum" of its halves'."""
+    rows = len(y) // 2
+
+    def loss(first: int, last: int) -> float:
+        part = keras.tree.map_structure(lambda leaf: leaf[first:last], (x, y))
+        found = example_statistics(model, *part)
+        return np.nan if found is None else found["example_loss"]
+
+    whole, both = loss(0, 2 * rows), loss(0, rows) + loss(rows, 2 * rows)
+    if np.isclose(whole, both / 2, rtol=1e-3):
+        return "mean"
+    return "sum" if np.isclose(whole, both, rtol=1e-3) else "other"
 
 
 def describe_task(model: Any) -> dict[str, Any]:
