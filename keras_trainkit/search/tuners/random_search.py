@@ -28,7 +28,7 @@ class RandomSearch(DependableTuner):
         ```python
         tuner = RandomSearch(build_model, "val_accuracy", max_trials=20, seed=0)
         tuner.search(x, y, epochs=3, validation_split=0.2)
-        trials_frame(tuner)
+        tk.search.trials_frame(tuner)
         ```
 
     Reference:
