@@ -30,7 +30,7 @@ def healthy(widths, activation, task, seed):
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, marks=[] if case in QUICK else pytest.mark.slow)
+        pytest.param(case, marks=[] if case in QUICK else pytest.mark.long)
         for case in range(len(HEALTHY))
     ],
     ids=lambda case: "-".join(map(str, HEALTHY[case])),

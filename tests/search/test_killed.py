@@ -14,8 +14,7 @@ from .conftest import TUNERS
 
 SCRIPT = str(Path(__file__).with_name("script.py"))
 ROOT = str(Path(__file__).parents[2])
-# More of them: `KILLS=20 pytest -m slow tests/search/test_killed.py`.
-KILLS = int(os.environ.get("KILLS", "6"))
+KILLS = 20
 COLUMNS = ["trial", "status", "score", "best_epoch", "rate", "units", "history"]
 
 
@@ -69,7 +68,7 @@ def test_search_ended_by_sigkill_goes_on_as_if_it_had_not_been(kind, ends, tmp_p
     assert one.to_dict() == two.to_dict()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", TUNERS)
 def test_search_killed_again_and_again_is_the_one_never_killed(kind, tmp_path):
     ended = python("-m", "tests.search.forked", kind, tmp_path, KILLS)

@@ -16,7 +16,7 @@ from keras_trainkit import optimizers
 from keras_trainkit.testbed.reference import RATES
 from tests.optimizers.rules import RULES
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 AGREES = 0.05  # see above
 SAME = 0.005  # four tests of 859: rounding may move one across a limit
