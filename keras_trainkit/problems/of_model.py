@@ -177,7 +177,7 @@ def _check_targets(model: Any, y: Any) -> None:
     keras_own = keras.Model
     if (
         all(leaf is None for leaf in tf.nest.flatten(y))
-        and getattr(model, "_compile_loss", None) is not None
+        and getattr(model, "loss", None) is not None
         and type(model).compute_loss is keras_own.compute_loss
         and type(model)._compute_loss is keras_own._compute_loss
     ):

@@ -27,7 +27,7 @@ ALLOWED = {
         "keras.src.backend.common",
         "tensorflow.python.eager",
     },
-    "keras_model/layers.py": {"_flatten_layers", "_functional"},
+    "keras_model/layers.py": {"_flatten_layers", "_functional", "_trainable_variables"},
     "keras_model/metrics.py": {"_compile_metrics", "_direction", "_user_"},
     "keras_model/outputs.py": {"_fn_kwargs", "_keras_history", "_keras_logits"},
     "optimizers/passes.py": {"_iterations", "_use_weight_decay"},
