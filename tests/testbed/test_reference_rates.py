@@ -16,8 +16,6 @@ from keras_trainkit import optimizers
 from keras_trainkit.testbed.reference import RATES
 from tests.optimizers.rules import RULES
 
-pytestmark = pytest.mark.long
-
 AGREES = 0.05  # see above
 SAME = 0.005  # four tests of 859: rounding may move one across a limit
 MOVED = 0.1
@@ -98,6 +96,7 @@ def rates():
     return tk.testbed.run(tested, verbose=False).pass_rates()["pass_rate"]
 
 
+@pytest.mark.slow
 def test_best_configurations_pass_as_often_as_published():
     tested = {name: make for name, (make, _) in BEST.items()}
     found = tk.testbed.run(tested, verbose=False).pass_rates()["pass_rate"]
@@ -105,12 +104,14 @@ def test_best_configurations_pass_as_often_as_published():
     np.testing.assert_allclose(found, published, atol=AGREES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_rule_passes_as_often_as_it_did(rates, name):
     assert name in AS_IT_WAS, f"{name} is new: add a rate and what it passes there"
     assert rates[name] == pytest.approx(AS_IT_WAS[name][1], abs=SAME)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPECIMENS)
 def test_broken_rule_is_seen(rates, name):
     assert abs(rates[f"{name}: wrong"] - rates[f"{name}: right"]) > MOVED
@@ -160,6 +161,7 @@ PUBLISHED = {  # some configuration good, some far better, median, diverged
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rule", GRIDS)
 def test_whole_grid_passes_as_often_as_published(rule):
     result = tk.testbed.run(
