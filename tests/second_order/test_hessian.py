@@ -38,9 +38,10 @@ BUILDS = [
             models.embedding,
             models.convolutional,
             models.attention,
-            models.recurrent,
         )
     ),
+    # A loop's second derivatives, one direction after the other, take minutes.
+    pytest.param(models.recurrent, marks=pytest.mark.long),
 ]
 
 
