@@ -1,6 +1,6 @@
 """Watching changes no bit of random models, run in random ways.
 
-More of them, and others: `RANDOM_MODELS=1000:200 pytest -m slow` begins at seed 1000
+More of them, and others: `RANDOM_MODELS=1000:200 pytest -m long` begins at seed 1000
 and trains 200.
 """
 
@@ -22,7 +22,7 @@ def test_a_seed_draws_the_same_again():
     assert {drawn(seed).mode for seed in range(200)} >= {"xla", "eager", "replicas"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_watching_changes_no_bit_of_random_models(two_replicas):
     began, found, seeds = time.process_time(), [], []
     for seed in range(FIRST, FIRST + COUNT):
