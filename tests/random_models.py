@@ -19,6 +19,8 @@ from keras_trainkit.keras_model.state import parts_of
 
 layers = keras.layers
 BATCH, BATCHES, CLASSES = 4, 3, 3
+# Bare runs that must be the same before a difference is put down to watching.
+BARE_AGAIN = 3
 ACTIVATIONS = (
     "relu",
     "gelu",
@@ -468,15 +470,44 @@ def train(way: Way, watched: bool, strategy: Any = None) -> dict[str, Any]:
     return left | logs
 
 
-def difference(way: Way, strategy: Any = None) -> str:
-    """What watching changed, "" if nothing."""
-    bare = train(way, False, strategy)
-    changed = _changed(bare, train(way, True, strategy))
-    # XLA's own random numbers go on from run to run, whatever the seed: where a bare
-    # run is not the same again, nothing can be told.
-    if not changed or _changed(bare, train(way, False, strategy)):
-        return ""
-    return f"seed {way.seed} ({', '.join(way.words)}): {changed[:6]}"
+@dataclasses.dataclass
+class Verdict:
+    """What watching did to one of the models.
+
+    Args:
+        way: What was trained.
+        outcome: "equal", "different", "not the same twice" (a bare run is not the
+            same again, so that nothing can be told) or "refused" (a bare run fails).
+        what: What differs, by name, or why it was refused.
+    """
+
+    way: Way
+    outcome: str
+    what: str = ""
+
+    def __str__(self) -> str:
+        drawn_as = ", ".join(self.way.words)
+        return f"seed {self.way.seed} ({drawn_as}): {self.outcome} {self.what}".strip()
+
+
+def judged(way: Way, strategy: Any = None) -> Verdict:
+    """Trains a model bare and watched, and compares all that is left bit by bit."""
+    try:
+        bare = train(way, False, strategy)
+    except Exception as error:
+        return Verdict(way, "refused", f"{type(error).__name__}: {error}"[:300])
+    try:
+        changed = _changed(bare, train(way, True, strategy))
+    except Exception as error:
+        changed = [f"{type(error).__name__}: {error}"[:300]]
+    if not changed:
+        return Verdict(way, "equal")
+    # XLA's own random numbers go on from run to run, whatever the seed.
+    for _ in range(BARE_AGAIN):
+        again = _changed(bare, train(way, False, strategy))
+        if again:
+            return Verdict(way, "not the same twice", str(again[:6]))
+    return Verdict(way, "different", str(changed[:6]))
 
 
 def _changed(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
