@@ -6,10 +6,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_trainkit.keras_model.data_statistics import persistence_answers
 from keras_trainkit.keras_model.outputs import loss_name, loss_option
 
 # Probabilities are kept this far from 0 and 1, as Keras' losses do.
 _EPSILON = 1e-7
+# Losses by which forecasts of values are judged.
+_OF_VALUES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 
 
 def example_statistics(model: Any, x: Any, y: Any) -> dict[str, float] | None:
@@ -29,6 +32,9 @@ def example_statistics(model: Any, x: Any, y: Any) -> dict[str, float] | None:
         `example_loss` (their mean), `example_loss_median` (NaN if the loss gives no
         number an example), `trivial_loss` (of the best constant answer found: the
         shares of the classes, the mean or the median of the targets),
+        `contradicted_fraction` (share of the examples that lose more than twice as
+        much, where the loss gives a number an example), `persistence_loss` (of values
+        that are answered by repeating an input, see `persistence_answers`),
         `example_accuracy` and `trivial_accuracy` (of a classifier), `input_low`,
         `input_high` and `input_spread` (of inputs that are floating, all together),
         `target_low`, `target_high`, `target_spread`, `prediction_low`,
@@ -46,14 +52,22 @@ def example_statistics(model: Any, x: Any, y: Any) -> dict[str, float] | None:
         predicted = np.asarray(keras.ops.convert_to_numpy(predicted), np.float32)
         target = np.asarray(y)
         each = losses_of(loss, target, predicted)
+        trivial = trivial_loss(loss, target, predicted)
         found = {
             "example_loss": float(np.mean(each)),
             "example_loss_median": float(np.median(each)) if each.ndim else math.nan,
-            "trivial_loss": trivial_loss(loss, target, predicted),
+            "trivial_loss": trivial,
             **_input_ranges(x),
             **_ranges("target", target),
             **_ranges("prediction", predicted),
         }
+        if each.ndim and trivial > 0:
+            found["contradicted_fraction"] = float(np.mean(each > 2.0 * trivial))
+        if loss_name(loss) in _OF_VALUES:
+            copies = persistence_answers(x, predicted.shape)
+            copied = [float(np.mean(losses_of(loss, target, one))) for one in copies]
+            if copied:
+                found["persistence_loss"] = min(copied)
     classes = class_numbers(loss, target, predicted)
     if classes is not None:
         shares = np.bincount(classes) / len(classes)

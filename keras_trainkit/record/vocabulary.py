@@ -190,6 +190,8 @@ MEASURES = (
     Measure("trivial_accuracy", when="epoch", unit="fraction"),
     Measure("example_loss", when="epoch", words="Loss of a few training examples"),
     Measure("example_loss_median", when="epoch"),
+    Measure("persistence_loss", when="epoch", words="Loss of repeating an input"),
+    Measure("contradicted_fraction", when="epoch", unit="fraction"),
     Measure("example_accuracy", when="epoch", unit="fraction"),
     Measure("input_low", when="epoch", words="Smallest input"),
     Measure("input_high", when="epoch", words="Largest input"),

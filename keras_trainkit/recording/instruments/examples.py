@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from keras_trainkit.keras_model.data_statistics import neighbours_alike
 from keras_trainkit.keras_model.evaluation_state import moved_by_evaluation, unmoved
 from keras_trainkit.keras_model.example_statistics import (
     example_statistics,
@@ -41,6 +42,8 @@ class Examples(Instrument):
                 "trivial_accuracy",
                 "example_loss",
                 "example_loss_median",
+                "persistence_loss",
+                "contradicted_fraction",
                 "example_accuracy",
                 "prediction_low",
                 "prediction_high",
@@ -118,7 +121,9 @@ class Examples(Instrument):
 def _describe_data(
     model: Any, x: Any, y: Any, found: dict[str, float]
 ) -> dict[str, Any]:
-    """What layers receive, and what more rows do to a loss of one number a batch.
+    """What layers receive, what inputs say of targets, and what more rows do.
+
+    The last is asked of a loss of one number a batch only.
 
     Nothing of what cannot be told.
     """
@@ -128,6 +133,10 @@ def _describe_data(
         spread = received_spread(model, x)
         if np.isfinite(spread):
             facts["received_spread"] = spread
+    with contextlib.suppress(Exception):
+        alike = neighbours_alike(x, y)
+        if np.isfinite(alike):
+            facts["neighbours_alike"] = alike
     if np.isnan(found["example_loss_median"]):
         with contextlib.suppress(Exception):
             facts["batch_loss"] = _loss_of_more_rows(model, x, y)
