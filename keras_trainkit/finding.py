@@ -41,6 +41,8 @@ class Finding:
         first_step: The training step from which it shows, int >= 0; `None` where it
             has none.
         symptoms: What follows from it and need not be looked at before it is mended.
+        measures: Measures of a record that show it, the most telling first; a report
+            links it to their figures.
         code: Stable name of the kind of fault, e.g. "dead_units", for programs: a
             finding's sentence may change, its code does not.
         category: What is to be changed, one of `CATEGORIES`.
@@ -70,6 +72,7 @@ class Finding:
     advice: str = ""
     first_step: int | None = None
     symptoms: tuple["Finding", ...] = ()
+    measures: tuple[str, ...] = ()
     code: str = dataclasses.field(kw_only=True)
     category: str = dataclasses.field(kw_only=True)
 

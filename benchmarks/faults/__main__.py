@@ -4,8 +4,8 @@
     python -m benchmarks.faults table --part tuning
 
 `run` trains every program with a `TrainingMonitor`, keeps its record, and runs
-`tk.preflight`; it goes on where an earlier call ended. `table` diagnoses the records
-and counts.
+`tk.preflight`; it goes on where an earlier call ended, and several calls may run side
+by side, each with its `--share`. `table` diagnoses the records and counts.
 """
 
 import argparse
@@ -23,6 +23,7 @@ def main():
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--listed", action="store_true", help="each program")
     parser.add_argument("--stage", choices=["training", "preflight"])
+    parser.add_argument("--share", default="0/1", help="1/2: every second program")
     arguments = parser.parse_args()
     folder = f"{arguments.folder}/{arguments.part}"
     if arguments.what == "table":
@@ -37,7 +38,9 @@ def main():
     ]
     # Faulty and healthy ones by turns, so that a part of the run says something.
     names.sort(key=lambda name: hash_of(name))
+    place, shares = map(int, arguments.share.split("/"))
     jobs = [(name, seed) for seed in range(arguments.seeds) for name in names]
+    jobs = jobs[place::shares]
     for stage in [arguments.stage] if arguments.stage else ["training", "preflight"]:
         run_all(stage, jobs, folder, arguments.processes)
 

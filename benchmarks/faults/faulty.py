@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from benchmarks.faults.program import L
-from benchmarks.faults.shapes import SHAPES, YES
+from benchmarks.faults.shapes import YES
+from benchmarks.faults.variation import add_varied
 
 FAULTY = {}  # (family, shape) -> function of the seed
 CAUSES = {}  # family -> categories that name the cause rightly
@@ -20,19 +21,10 @@ def fault(*shapes, cause, hidden=False):
         CAUSES[change.__name__] = cause
         if hidden:
             HIDDEN.add(change.__name__)
-        for shape in shapes:
-            FAULTY[change.__name__, shape] = _made(change, shape)
+        add_varied(FAULTY, change, shapes)
         return change
 
     return add
-
-
-def _made(change, shape):
-    def make(seed):
-        program = SHAPES[shape](seed)
-        return change(program) or program
-
-    return make
 
 
 RATE = {"learning rate"}

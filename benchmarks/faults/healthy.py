@@ -11,25 +11,17 @@ import numpy as np
 
 from benchmarks.faults.program import L
 from benchmarks.faults.shapes import SHAPES
+from benchmarks.faults.variation import add_varied
 
 HEALTHY = {}  # (family, shape) -> function of the seed
 
 
 def kind(*shapes):
     def add(change):
-        for shape in shapes:
-            HEALTHY[change.__name__, shape] = _made(change, shape)
+        add_varied(HEALTHY, change, shapes)
         return change
 
     return add
-
-
-def _made(change, shape):
-    def make(seed):
-        program = SHAPES[shape](seed)
-        return change(program) or program
-
-    return make
 
 
 @kind(*SHAPES)

@@ -11,6 +11,8 @@ from keras_trainkit.record.series import Series
 
 # Losses that a perfect model need not bring to zero, or that may be negative.
 _WITHOUT_FLOOR = ("poisson", "cosine_similarity", "hinge", "squared_hinge", "loss")
+# Deviations of what permuted targets give.
+_BEYOND_CHANCE = 3.5
 # Kernels of recurrent layers are theirs alone; biases and scales may start at zero.
 _KERNELS = ("kernel", "embeddings")
 
@@ -132,6 +134,25 @@ class Course(Readings):
     def is_stuck(self) -> bool:
         """Whether hardly anything was learnt, as far as that is known."""
         return self.share_left > 0.9
+
+    @property
+    def neighbours_alike(self) -> float:
+        """How much more alike targets of like inputs are than by chance.
+
+        In deviations of chance, NaN if unknown; see
+        `keras_model.data_statistics.neighbours_alike`.
+        """
+        return float(self.task.get("neighbours_alike", np.nan))
+
+    @property
+    def labels_fit_inputs(self) -> bool:
+        """Whether like inputs have like targets, beyond chance."""
+        return self.neighbours_alike > _BEYOND_CHANCE
+
+    @property
+    def labels_fit_by_chance(self) -> bool:
+        """Whether like inputs have targets no more alike than any others."""
+        return abs(self.neighbours_alike) < _BEYOND_CHANCE
 
     @cached_property
     def has_learnt(self) -> bool:

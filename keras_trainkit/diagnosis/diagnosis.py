@@ -50,13 +50,21 @@ class Diagnosis(Sequence[Finding]):
 
     def _repr_html_(self) -> str:
         """Shows it in a notebook."""
-        items = "".join(
-            f"<li><b>{html.escape(one.severity)}</b> {html.escape(one.message)}"
-            f"<br><small>{html.escape(_numbers(one))}</small>"
-            f"<br>{html.escape(one.advice)}</li>"
-            for one in self.findings
-        )
+        items = "".join(f"<li>{_in_html(one)}</li>" for one in self.findings)
         return f"<p>{html.escape(self.answer)}</p><ul>{items}</ul>"
+
+
+def _in_html(finding: Finding) -> str:
+    place = f"<code>{html.escape(finding.where)}</code> " if finding.where else ""
+    codes = dict.fromkeys(symptom.code for symptom in finding.symptoms)
+    parts = [
+        f"<b>{finding.severity}</b> {place}{html.escape(finding.message)} "
+        f"(<code>{finding.code}</code>, confidence {finding.confidence:.0%})",
+        f"<small>{html.escape(_numbers(finding))}</small>",
+        html.escape(finding.advice),
+        f"<small>Explains {', '.join(codes)}.</small>" if codes else "",
+    ]
+    return "<br>".join(part for part in parts if part)
 
 
 def _numbers(finding: Finding) -> str:

@@ -59,6 +59,7 @@ class Rule(abc.ABC):
             code=self.code,
             category=category or self.category,
             evidence=evidence,
+            measures=self.needs,
             **rest,
         )
         return judged(self.code, message, [finding])

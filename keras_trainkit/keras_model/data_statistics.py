@@ -90,8 +90,7 @@ def persistence_answers(x: Any, shape: tuple[int, ...]) -> list[np.ndarray]:
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:
-    """Columns of mean 0 and deviation 1; those that do not vary, or are not finite,
-    left out."""
+    """Columns of mean 0 and deviation 1, of those that vary and are finite."""
     with np.errstate(all="ignore"):
         spread = values.std(axis=0)
         keep = np.isfinite(spread) & (spread > 0)

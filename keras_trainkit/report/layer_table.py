@@ -25,12 +25,16 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A variable of a layer, or a layer without any."""
+    """A variable of a layer, or a layer without any.
+
+    The first row of a layer bears the anchor by which findings lead to it, others "".
+    """
 
     layer: str
     variable: str
     place: int
     cells: list[Cell]
+    anchor: str = ""
 
 
 class Table(NamedTuple):
@@ -63,7 +67,8 @@ def tabulate(readings: Readings) -> Table:
         for number, (variable, values) in enumerate(variables.items()):
             values = {**whole, **values} if not number else values
             cells = [_cell(measure, values.get(measure.name)) for measure in measures]
-            own.append(Row(layer, variable, place, cells))
+            anchor = "" if number else f"layer-{place}"
+            own.append(Row(layer, variable, place, cells, anchor))
         rows.append((badness, own))
     rows.sort(key=lambda item: -item[0])
     columns = [measure.words for measure in measures]

@@ -18,6 +18,7 @@ from keras_trainkit.report.drawing.document import (
 )
 from keras_trainkit.report.figures.mosaics import mosaics
 from keras_trainkit.report.layer_table import tabulate
+from keras_trainkit.report.links import Places
 from keras_trainkit.report.run_table import other_facts, run_rows
 from keras_trainkit.report.summary import summarise
 from keras_trainkit.report.verdict import decide
@@ -79,9 +80,10 @@ def _content(
     model = str(record.metadata.get("model_name") or "")
     name = title or record.name or model or "Training run"
     of_model = model not in ("", name)
-    drawings = {one.words: one.drawn(readings) for one in all_figures()}
+    drawings = {one: one.drawn(readings) for one in all_figures()}
     pictures = mosaics(readings)
-    missing = [words for words, drawing in drawings.items() if not drawing]
+    table = tabulate(readings)
+    missing = [one.words for one, drawing in drawings.items() if not drawing]
     return compose(
         Path(__file__).with_name("page.html"),
         title=name,
@@ -92,10 +94,11 @@ def _content(
         figures=[drawing for drawing in drawings.values() if drawing],
         facts=other_facts(readings),
         live=live,
+        linked=Places(drawings, table, bool(pictures)),
         mosaics=pictures,
         mosaic_data=embed([mosaic._asdict() for mosaic in pictures]),
         missing=missing if pictures else [*missing, "filters"],
-        table=tabulate(readings),
+        table=table,
         run=run_rows(readings, live),
         model_summary=str(record.metadata.get("model_summary") or ""),
     )

@@ -31,6 +31,8 @@ def run(
     dead=0.1,
     saturated=None,
     nonfinite=None,
+    seconds=None,
+    filters=None,
     task=None,
     metadata=None,
     **examples,
@@ -43,6 +45,8 @@ def run(
         ratio, gradient, weight, dead, saturated: One number, or one a layer.
         rate: One number, or one a step.
         nonfinite: `(layer, step)` of the first tensor that is not finite.
+        seconds: Time of a step, and how much of it waited for data.
+        filters: Smoothness of the first layer's filters, and that of noise.
         task: What differs of the task.
         metadata: What differs of the metadata.
         **examples: Measures of epochs: one number, or one an epoch; `None` for none.
@@ -77,6 +81,10 @@ def run(
         layer, step = nonfinite
         series = Series("nonfinite_count", layer, tensor="activation")
         record.add("nonfinite_count", 3.0, step=step, epoch=0, **_names(series))
+    if seconds is not None:
+        columns = [Series("step_seconds"), Series("data_seconds")]
+        table = np.broadcast_to(seconds, (len(steps), 2))
+        record.append(columns, steps, of_step, table)
     means = [losses[of_step == epoch].mean() for epoch in range(epochs)]
     known = {
         "epoch_loss": means,
@@ -103,6 +111,10 @@ def run(
             if value is not None:
                 one = np.broadcast_to(value, epochs)[epoch]
                 record.add(name, float(one), **place)
+        for name, value in zip(
+            ("filter_smoothness", "noise_smoothness"), filters or (), strict=False
+        ):
+            record.add(name, value, layer=LAYERS[0], **place)
         for layer, share in zip(LAYERS, np.broadcast_to(dead, 4), strict=True):
             record.add("dead_fraction", float(share), layer=layer, **place)
     record.metadata.update(
@@ -138,6 +150,11 @@ def stuck(**changes):
     """A run that learns nothing."""
     told = {"example_accuracy": 0.12, "train_accuracy_eval": 0.12}
     return run(**{"losses": flat(), **told} | changes)
+
+
+def stuck_in_validation(**changes):
+    """A run whose training generalises little, and no worse than a constant."""
+    return run(example_loss=1.1, train_loss_eval=1.1, val_loss=1.5, **changes)
 
 
 VALUES = {"loss": "mean_squared_error", "activation": "linear"}
@@ -190,6 +207,24 @@ HEALTHY = {
         trivial_loss=0.13,
         target_high=1.0,
     ),
+    "short_waits": lambda: run(seconds=(1e-3, 8e-4)),
+    "long_steps": lambda: run(seconds=(0.5, 0.1)),
+    "noisy_filters_that_generalise": lambda: run(filters=(0.01, 0.05)),
+    "small_filters": lambda: stuck_in_validation(filters=(0.1, 0.4)),
+    "better_than_persistence": lambda: run(
+        task=VALUES, trivial_loss=2.0, persistence_loss=0.9, **NONE
+    ),
+    "no_series": lambda: run(
+        flat(1.2),
+        task=VALUES,
+        example_loss=1.2,
+        trivial_loss=2.0,
+        persistence_loss=1.9,
+        **NONE,
+    ),
+    "hard_examples": lambda: run(contradicted_fraction=0.08),
+    "labels_that_fit": lambda: run(task={"neighbours_alike": 80.0}),
+    "labels_no_neighbour_tells": lambda: run(task={"neighbours_alike": 0.3}),
     "light_penalty": lambda: run(train_loss_eval=0.4, example_loss=0.3),
 }
 
@@ -240,6 +275,20 @@ PLANTED = {
     "overfitting": lambda: run(
         train_loss_eval=np.geomspace(2.0, 0.05, 10),
         val_loss=[1.5, 1.2, 1.0, 0.9, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0],
+    ),
+    "contradicted_labels": lambda: run(
+        contradicted_fraction=[0.2, 0.12, 0.1, 0.1, 0.08, 0.06, 0.04, 0.02, 0.0, 0.0],
+        val_loss=[1.5, 1.2, 1.0, 0.9, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0],
+    ),
+    "waiting_for_data": lambda: run(seconds=(0.1, 0.08)),
+    "noisy_filters": lambda: stuck_in_validation(filters=(0.01, 0.05), ratio=1e-2),
+    "worse_than_persistence": lambda: run(
+        flat(1.2),
+        task=VALUES,
+        example_loss=1.2,
+        trivial_loss=2.0,
+        persistence_loss=0.4,
+        **NONE,
     ),
     "validation_differs": lambda: run(val_loss=20.0),
     "validation_too_good": lambda: run(

@@ -99,6 +99,19 @@ def test_one_cause_folds_its_symptoms(record, cause):
     assert found[0].symptoms or cause in ("nonfinite", "rate_too_low")
 
 
+def test_neighbours_tell_wrong_labels_from_a_model_that_cannot_learn():
+    told = {
+        alike: tk.diagnose(stuck(task={"neighbours_alike": alike}))[0]
+        for alike in (0.5, 40.0)
+    }
+    assert (told[0.5].code, told[0.5].category) == ("labels_of_others", "labels")
+    assert (told[40.0].code, told[40.0].category) == ("learns_nothing", "underfitting")
+    assert "labels fit their inputs" in told[40.0].advice
+    by_heart = PLANTED["labels_of_others"]()
+    by_heart.metadata["task"]["neighbours_alike"] = 40.0
+    assert "labels_of_others" not in tk.diagnose(by_heart).codes
+
+
 def test_fold_names_each_finding_once():
     random = np.random.default_rng(0)
     codes = [f"code_{number}" for number in range(8)]
@@ -185,7 +198,19 @@ def test_answers_say_what_to_do_now():
     sick = tk.diagnose(PLANTED["diverging"]())
     assert sick.answer.startswith("The loss diverges.")
     assert "learning rate" in str(sick)
-    assert "<li>" in sick._repr_html_()
+
+
+def test_a_notebook_shows_findings_with_all_that_belongs_to_them():
+    found = tk.diagnose(stuck(ratio=0.4, dead=1.0))
+    page = found._repr_html_()
+    assert page.count("<li>") == len(found) == page.count("</li>")
+    first = found[0]
+    for part in (first.severity, first.where, first.code, first.symptoms[0].code):
+        assert part in page
+    odd = dataclasses.replace(first, message="<script>", where="<b>")
+    page = dataclasses.replace(found, findings=(odd,))._repr_html_()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
 
 
 def test_what_a_probe_confirmed_comes_first():

@@ -74,6 +74,19 @@ def test_trivial_loss_is_that_of_the_best_constant(task):
     assert found["target_low"] == y.min()
 
 
+def test_single_examples_and_repeated_inputs_are_compared():
+    model = compiled("mse", 1)
+    y = X[:, 1:2] + 0.1 * X[:, :1]
+    found = example_statistics(model, X, y)
+    each = ((model.predict(X, verbose=0) - y) ** 2)[:, 0]
+    assert found["contradicted_fraction"] == np.mean(each > 2 * y.var())
+    np.testing.assert_allclose(
+        found["persistence_loss"], 0.01 * np.mean(X[:, 0] ** 2), rtol=1e-4
+    )
+    found = example_statistics(compiled("binary_crossentropy", 1, "sigmoid"), X, YES)
+    assert "persistence_loss" not in found
+
+
 def test_accuracy_is_that_of_the_predictions():
     model = compiled("sparse_categorical_crossentropy", 3, "softmax")
     found = example_statistics(model, X, CLASSES)

@@ -29,6 +29,7 @@ class DeadUnits(Rule):
         "underfitting",
         "unreached_weights",
         "vanishing_gradient",
+        "worse_than_persistence",
     )
 
     most: float = 0.8

@@ -25,6 +25,7 @@ class Diverging(Rule):
         "rate_too_high",
         "saturated_units",
         "underfitting",
+        "worse_than_persistence",
     )
 
     noises: float = 4.0

@@ -37,6 +37,7 @@ class FarTooLongUpdates(Rule):
         "rate_too_high",
         "saturated_units",
         "underfitting",
+        "worse_than_persistence",
     )
 
     first: int = 50

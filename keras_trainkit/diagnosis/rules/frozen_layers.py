@@ -18,7 +18,12 @@ class FrozenLayers(Rule):
     code = "frozen_layers"
     category = "capacity"
     needs = ("example_loss", "trivial_loss")
-    explains = ("learns_nothing", "stopped_too_early", "underfitting")
+    explains = (
+        "learns_nothing",
+        "stopped_too_early",
+        "underfitting",
+        "worse_than_persistence",
+    )
 
     left: float = 0.6
 

@@ -12,7 +12,9 @@ class LabelsOfOthers(Rule):
     """Finds a run that learns its examples by heart and nothing that generalises.
 
     With labels that belong to other examples, the validation loss never comes below
-    that of the best constant answer, from the first epoch on.
+    that of the best constant answer, from the first epoch on. Where examples with like
+    inputs have targets no more alike than by chance, that is enough, also if nothing
+    is learnt by heart; where they are alike, labels are right.
 
     Args:
         learnt: Share of the best constant answer's loss, below which the training
@@ -25,7 +27,12 @@ class LabelsOfOthers(Rule):
     code = "labels_of_others"
     category = "labels"
     needs = ("val_loss", "trivial_loss")
-    explains = ("overfitting", "underfitting", "learns_nothing")
+    explains = (
+        "learns_nothing",
+        "overfitting",
+        "underfitting",
+        "worse_than_persistence",
+    )
 
     learnt: float = 0.9
     validation: float = 0.97
@@ -44,11 +51,16 @@ class LabelsOfOthers(Rule):
         best = float(course.validation.min()) / course.trivial
         left = course.share_left
         first = float(course.validation[0]) / course.trivial
-        if not (left < self.learnt and best > self.validation and first < 2.0):
+        by_heart = left < self.learnt and first < 2.0
+        found = (by_heart or course.labels_fit_by_chance) and best > self.validation
+        if course.labels_fit_inputs or not found:
             return self.passes(f"validation came to {best:.2g} of a constant's loss")
         return self.finds(
             "The training examples are being learnt, but validation was never better "
-            "than a constant answer: what is learnt holds for no other example.",
+            "than a constant answer: what is learnt holds for no other example."
+            if by_heart
+            else "Validation was never better than a constant answer, and examples "
+            "with like inputs have targets that are alike by chance only.",
             where="targets",
             severity="error",
             confidence=0.8,
@@ -56,6 +68,7 @@ class LabelsOfOthers(Rule):
                 "training_share_left": left,
                 "best_validation_share": best,
                 "limit": self.validation,
+                "neighbours_alike": course.neighbours_alike,
             },
             advice="Check that labels belong to their inputs: look at ten pairs, and "
             "shuffle both by one permutation.",

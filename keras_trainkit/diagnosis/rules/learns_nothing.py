@@ -13,8 +13,10 @@ from keras_trainkit.finding import Verdict
 class LearnsNothing(Rule):
     """Finds a run that has not beaten the best constant answer.
 
-    Where nothing else explains it, updates are of a healthy size and gradients
-    arrive, the inputs say nothing of the targets: labels are to be looked at.
+    Where nothing else explains it, labels are to be looked at: if examples with like
+    inputs have targets no more alike than any others, or, where that is not known,
+    if updates are of a healthy size and gradients arrive. Where like inputs have
+    like targets, the labels are right and the model is to blame.
 
     Args:
         left: Share of the best constant answer's loss, above which nothing was learnt.
@@ -24,7 +26,11 @@ class LearnsNothing(Rule):
     code = "learns_nothing"
     category = "underfitting"
     needs = ("trivial_loss", "example_loss")
-    explains = ("stopped_too_early", "underfitting")
+    explains = (
+        "stopped_too_early",
+        "underfitting",
+        "worse_than_persistence",
+    )
 
     left: float = 0.95
     steps: int = 60
@@ -37,22 +43,36 @@ class LearnsNothing(Rule):
             return self.passes(f"{left:.2g} of a constant's loss is left")
         ratio, decay = course.typical_ratio, course.gradient_decay
         moves = 3e-4 < ratio < 0.1 and not decay < 1e-2
+        suspect = course.labels_fit_by_chance or (
+            moves and not course.labels_fit_inputs
+        )
+        if course.labels_fit_inputs:
+            advice = (
+                "The labels fit their inputs, nearest examples say so: look at the "
+                "activations, the initial weights, the rate and the loss; "
+                "tk.probes.what_if tries seven changes."
+            )
+        elif suspect:
+            advice = (
+                "Check that labels belong to their inputs: look at ten pairs, and "
+                "that the loss fits the output."
+            )
+        else:
+            advice = (
+                "Check rate, initial weights and scale of the inputs; tk.preflight "
+                "looks at all of them."
+            )
         return self.finds(
             f"The model is no better than a constant answer: it loses {left:.3g} times "
             f"as much after {course.steps} steps.",
-            category="labels" if moves else "underfitting",
+            category="labels" if suspect else "underfitting",
             where="loss",
-            severity="warning",
-            confidence=0.7,
             evidence={
                 "share_left": left,
                 "limit": self.left,
                 "update_ratio": ratio,
                 "first_over_last_gradient": decay,
+                "neighbours_alike": course.neighbours_alike,
             },
-            advice="Updates are of a healthy size: check that labels belong to their "
-            "inputs, and that the loss fits the output."
-            if moves
-            else "Check rate, initial weights and scale of the inputs; tk.preflight "
-            "looks at all of them.",
+            advice=advice,
         )

@@ -24,6 +24,7 @@ class LossContradictsPredictions(Rule):
     explains = (
         "learns_nothing",
         "underfitting",
+        "worse_than_persistence",
     )
 
     share: float = 0.1

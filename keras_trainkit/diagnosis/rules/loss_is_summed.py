@@ -27,6 +27,7 @@ class LossIsSummed(Rule):
         "saturated_units",
         "stopped_too_early",
         "underfitting",
+        "worse_than_persistence",
     )
 
     left: float = 0.6

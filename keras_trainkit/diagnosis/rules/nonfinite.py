@@ -38,6 +38,7 @@ class Nonfinite(Rule):
         "unscaled_inputs",
         "vanishing_gradient",
         "wild_start",
+        "worse_than_persistence",
     )
 
     growth: float = 10.0

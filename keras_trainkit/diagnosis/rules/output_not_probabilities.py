@@ -36,6 +36,7 @@ class OutputNotProbabilities(Rule):
         "underfitting",
         "unreached_weights",
         "wild_start",
+        "worse_than_persistence",
     )
 
     margin: float = 1e-3

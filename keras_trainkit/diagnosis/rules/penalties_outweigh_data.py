@@ -34,6 +34,7 @@ class PenaltiesOutweighData(Rule):
         "unreached_weights",
         "vanishing_gradient",
         "wild_start",
+        "worse_than_persistence",
     )
 
     penalty: float = 0.3

@@ -27,6 +27,7 @@ class RateDecayed(Rule):
         "rate_too_low",
         "stopped_too_early",
         "underfitting",
+        "worse_than_persistence",
     )
 
     low: float = 0.01

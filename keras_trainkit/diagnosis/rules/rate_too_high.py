@@ -29,6 +29,7 @@ class RateTooHigh(Rule):
         "learns_nothing",
         "saturated_units",
         "underfitting",
+        "worse_than_persistence",
     )
 
     jump: float = 5.0

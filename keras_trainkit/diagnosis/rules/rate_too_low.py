@@ -23,6 +23,7 @@ class RateTooLow(Rule):
         "learns_nothing",
         "stopped_too_early",
         "underfitting",
+        "worse_than_persistence",
     )
 
     ratio: float = 1e-4

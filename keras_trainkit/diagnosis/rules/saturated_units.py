@@ -21,7 +21,12 @@ class SaturatedUnits(Rule):
     code = "saturated_units"
     category = "activation"
     needs = ("saturated_fraction", "trivial_loss")
-    explains = ("learns_nothing", "rate_too_low", "underfitting")
+    explains = (
+        "learns_nothing",
+        "rate_too_low",
+        "underfitting",
+        "worse_than_persistence",
+    )
 
     most: float = 0.5
     left: float = 0.8

@@ -20,7 +20,10 @@ class StoppedTooEarly(Rule):
     code = "stopped_too_early"
     category = "schedule"
     needs = ("loss", "trivial_loss", "example_loss")
-    explains = ("underfitting",)
+    explains = (
+        "underfitting",
+        "worse_than_persistence",
+    )
 
     left: float = 0.6
     late: float = 0.2

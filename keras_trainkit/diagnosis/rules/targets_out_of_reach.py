@@ -46,6 +46,7 @@ class TargetsOutOfReach(Rule):
         "underfitting",
         "unreached_weights",
         "vanishing_gradient",
+        "worse_than_persistence",
     )
 
     beyond: float = 0.02

@@ -33,6 +33,7 @@ class UnboundedLoss(Rule):
         "stopped_too_early",
         "underfitting",
         "validation_differs",
+        "worse_than_persistence",
     )
 
     growth: float = 2.0

@@ -16,7 +16,12 @@ class UnreachedWeights(Rule):
     code = "unreached_weights"
     category = "capacity"
     needs = ("gradient_norm", "trivial_loss")
-    explains = ("learns_nothing", "rate_too_low", "underfitting")
+    explains = (
+        "learns_nothing",
+        "rate_too_low",
+        "underfitting",
+        "worse_than_persistence",
+    )
 
     left: float = 0.5
 

@@ -35,6 +35,7 @@ class UnscaledInputs(Rule):
         "unreached_weights",
         "vanishing_gradient",
         "wild_start",
+        "worse_than_persistence",
     )
 
     large: float = 30.0

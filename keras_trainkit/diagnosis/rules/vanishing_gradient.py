@@ -26,6 +26,7 @@ class VanishingGradient(Rule):
         "stopped_too_early",
         "underfitting",
         "unreached_weights",
+        "worse_than_persistence",
     )
 
     decay: float = 1e-3

@@ -30,6 +30,7 @@ class WildStart(Rule):
         "stopped_too_early",
         "underfitting",
         "vanishing_gradient",
+        "worse_than_persistence",
     )
 
     times: float = 4.0

@@ -119,7 +119,8 @@ class Gap(Instrument):
     def _give_up(self, reason: str) -> None:
         self._able = False
         warnings.warn(
-            "OverfittingMonitor cannot evaluate on training data and will not try "
-            f"again in this run: {reason}. Pass `train_data=(x, y)`.",
+            "The gap between training and validation is not measured in this run, for "
+            f"the model cannot evaluate on training data: {reason}. Pass the monitor "
+            "`train_data=(x, y)`.",
             stacklevel=2,
         )

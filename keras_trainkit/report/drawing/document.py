@@ -5,7 +5,7 @@ import functools
 import importlib.util
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ def compose(
     kind: str = "",
     verdict: Any = None,
     live: bool = False,
+    linked: Callable[[Finding], Sequence[Any]] = lambda finding: (),
     **own: Any,
 ) -> list[bytes]:
     """Fills a page; the two large parts never pass through the template.
@@ -47,6 +48,7 @@ def compose(
             template has a block for it.
         verdict: Words, a note and a state that sum it up, if there are any.
         live: Whether the page reads itself anew every ten seconds.
+        linked: Returns where a finding can be seen on the page: anchors and words.
         **own: What the template's own blocks show.
 
     Returns:
@@ -62,6 +64,7 @@ def compose(
         figures=figures,
         facts=_as_text(facts),
         live=live,
+        linked=linked,
         written=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         data=data,
         library=library,

@@ -167,7 +167,14 @@ FIGURES = (
         "the loss, training against validation",
         20,
         partial(draw, metric="loss"),
-        ("overfitting_gap", "overfitting_gap_smoothed", "overfitting_gap_trend"),
+        (
+            "val_loss",
+            "train_loss_eval",
+            "epoch_loss",
+            "overfitting_gap",
+            "overfitting_gap_smoothed",
+            "overfitting_gap_trend",
+        ),
     ),
     Declaration("other metrics", 30, draw_others),
 )
