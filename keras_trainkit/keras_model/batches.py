@@ -295,9 +295,15 @@ def is_stream(x: Any) -> bool:
 
 
 def fixed_batch_size(model: Any) -> int | None:
-    """Returns the only batch size a model takes, `None` if it takes any."""
+    """Returns the only batch size a model takes, `None` if it takes any.
+
+    A Sequential model that was built by a call holds the rows of that call as its
+    input shape and takes any other number: what its layers answer decides.
+    """
     for symbol in input_symbols(model):
         if symbol.shape is not None and len(symbol.shape) and symbol.shape[0]:
+            if isinstance(model, keras.Sequential) and _takes_any_rows(model):
+                break
             return int(symbol.shape[0])
     if not isinstance(model, keras.layers.Layer):
         return None
@@ -308,6 +314,17 @@ def fixed_batch_size(model: Any) -> int | None:
                 if len(getattr(state, "shape", ())) and state.shape[0]:
                     return int(state.shape[0])
     return None
+
+
+def _takes_any_rows(model: keras.Sequential) -> bool:
+    """Whether the layers answer an unknown number of rows with as many."""
+    one = input_symbols(model)[0]
+    rows = keras.KerasTensor((None, *one.shape[1:]), one.dtype, sparse=one.sparse)
+    try:
+        answer = model.compute_output_spec(rows)
+    except Exception:  # whatever a layer raises that must know the number
+        return False
+    return all(leaf.shape[0] is None for leaf in tf.nest.flatten(answer))
 
 
 def input_symbols(model: Any) -> list[Any]:

@@ -143,6 +143,9 @@ def build_model(model: Any, x: Any, y: Any, sample_weight: Any) -> None:
 
 def build_layers(model: Any, x: Any) -> None:
     """Creates the weights, by a call on a few rows of the inputs."""
+    if isinstance(model, keras.Sequential) and not model.built and hasattr(x, "shape"):
+        # A call would make its rows the batch size of the model's input layer.
+        model.build((None, *x.shape[1:]))
     if not all(layer.built for layer in all_layers(model)):
         # Values that a metric would take up during this call are dropped.
         with keras.StatelessScope():

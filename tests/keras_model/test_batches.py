@@ -275,8 +275,30 @@ def test_spread_looks_at_all_of_the_arrays_in_order():
     assert y.tolist() == [0, 3, 6, 9]
 
 
+def test_a_sequential_model_that_a_call_built_takes_any_number_of_rows():
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model(X[:4])
+    assert model.inputs[0].shape[0] == 4
+    assert fixed_batch_size(model) is None
+
+
+@keras.saving.register_keras_serializable("test_batches")
+class InRows(keras.layers.Layer):
+    """Knows the number of rows from the shape it was built with."""
+
+    def build(self, input_shape):
+        self.rows = input_shape[0]
+
+    def call(self, inputs):
+        return keras.ops.reshape(inputs, (self.rows, -1))
+
+
 def test_a_fixed_batch_size_is_kept():
-    model = keras.Sequential([keras.Input(batch_shape=(4, 2)), keras.layers.Dense(1)])
+    model = keras.Sequential([InRows(), keras.layers.Dense(1)])
+    model(X[:4])
+    assert fixed_batch_size(model) == 4
+    x = keras.Input(batch_shape=(4, 2))
+    model = keras.Model(x, keras.layers.Dense(1)(x))
     assert fixed_batch_size(model) == 4
     assert len(take_batch(X, Y, examples=2, seed=0, model=model)[0]) == 4
     with pytest.raises(ValueError, match="fixed batch size"):

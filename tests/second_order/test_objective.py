@@ -253,3 +253,11 @@ def test_objective_refuses_models_without_a_loss_or_weights():
         Objective(model, X, Y)
     with pytest.raises(ValueError, match="must be a Keras model"):
         Objective(lambda x: x, X, Y)
+
+
+def test_objective_of_a_model_that_was_not_built_takes_other_data_too():
+    model = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
+    model.compile(loss="sparse_categorical_crossentropy")
+    Objective(model, X, Y)
+    assert model.inputs[0].shape[0] is None
+    assert Objective(model, X[:7], Y[:7]).rows == 7
