@@ -16,7 +16,7 @@ from benchmarks.faults.split import is_held_out
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("what", choices=["run", "table", "counts"])
     parser.add_argument("--part", choices=["tuning", "held_out"], default="tuning")
     parser.add_argument("--folder", default="runs/faults")
     parser.add_argument("--seeds", type=int, default=1)
@@ -30,6 +30,11 @@ def main():
         from benchmarks.faults.table import write_table
 
         write_table(folder, arguments.listed)
+        return
+    if arguments.what == "counts":
+        from benchmarks.faults.table import write_counts
+
+        write_counts(folder)
         return
     names = [
         name

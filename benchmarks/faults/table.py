@@ -81,6 +81,7 @@ def write_table(folder, listed=False):
     print()
     _families(faulty)
     _confidence(programs)
+    _rates(programs)
     if listed:
         _list(programs)
 
@@ -126,15 +127,57 @@ def _families(faulty):
 
 
 def _confidence(programs):
-    """Of findings that are sure, how many are right: on top, by their category."""
-    groups = collections.defaultdict(list)
+    """Of findings that are sure, how many are right: all on top, and the first."""
+    groups = collections.defaultdict(lambda: ([], []))
     for one in programs:
-        for finding in one["findings"][:1]:
-            right = one["kind"] == "faulty" and _right(one, [finding["category"]])
-            groups[f"{finding['confidence']:.1f}"].append(right)
-    print("| confidence of the first finding | findings | right |\n|---|---|---|")
-    for confidence, rights in sorted(groups.items()):
-        print(f"| {confidence} | {len(rights)} | {sum(rights) / len(rights):.0%} |")
+        for place, finding in enumerate(one["findings"]):
+            right = _names_cause(one, finding)
+            every, first = groups[min(int(10 * finding["confidence"]), 9)]
+            every.append((finding["confidence"], right))
+            if not place:
+                first.append(right)
+    print("| confidence | its mean | findings | right | first findings | right |")
+    print("|---|---|---|---|---|---|")
+    for tenth, (every, first) in sorted(groups.items()):
+        mean = sum(confidence for confidence, _ in every) / len(every)
+        rights = [right for _, right in every]
+        print(
+            f"| {tenth / 10:.1f} to {(tenth + 1) / 10:.1f} | {mean:.2f} "
+            f"| {len(rights)} | {sum(rights) / len(rights):.0%} | {len(first)} "
+            f"| {f'{sum(first) / len(first):.0%}' if first else '-'} |"
+        )
+    print()
+
+
+def rates(programs):
+    """For each rule: how often it named the cause, another one, and cried wolf.
+
+    Only alarms on top of a diagnosis count, not those folded under another.
+    """
+    counts = {rule.code: [0, 0, 0] for rule in tk.diagnosis.RULES}
+    for one in programs:
+        for finding in one["findings"]:
+            right, other, healthy = 0, 1, 2
+            place = healthy if one["kind"] == "healthy" else other
+            counts[finding["code"]][right if _names_cause(one, finding) else place] += 1
+    return counts
+
+
+def write_counts(folder):
+    """Prints the counts that `keras_trainkit.diagnosis.track_record` holds."""
+    for code, (right, other, healthy) in rates(judged(folder)[0]).items():
+        print(f'    "{code}": ({right}, {right + other + healthy}),')
+
+
+def _names_cause(program, finding):
+    return program["kind"] == "faulty" and _right(program, [finding["category"]])
+
+
+def _rates(programs):
+    print("| rule | named the cause | named another | on healthy programs |")
+    print("|---|---|---|---|")
+    for code, counts in rates(programs).items():
+        print(f"| `{code}` | {' | '.join(map(str, counts))} |")
     print()
 
 

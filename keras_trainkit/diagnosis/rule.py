@@ -5,6 +5,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 from keras_trainkit.diagnosis.course import Course
+from keras_trainkit.diagnosis.track_record import confidence_of
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 
 
@@ -50,7 +51,11 @@ class Rule(abc.ABC):
         return judged(self.code, why)
 
     def finds(self, message: str, *, category: str = "", **rest: Any) -> Verdict:
-        """The verdict with one finding; `rest` as `Finding` takes it."""
+        """The verdict with one finding; `rest` as `Finding` takes it.
+
+        Its confidence is how often the rule was right where that was counted, see
+        `track_record.confidence_of`, unless `rest` says another.
+        """
         evidence = {
             name: _rounded(value) for name, value in rest.pop("evidence", {}).items()
         }
@@ -59,10 +64,17 @@ class Rule(abc.ABC):
             code=self.code,
             category=category or self.category,
             evidence=evidence,
-            measures=self.needs,
-            **rest,
+            **{
+                "measures": self.needs,
+                "confidence": confidence_of(self.code),
+                **rest,
+            },
         )
         return judged(self.code, message, [finding])
+
+    def finds_at_start(self, message: str, **rest: Any) -> Verdict:
+        """The verdict with one error that stood before the first step."""
+        return self.finds(message, severity="error", first_step=0, **rest)
 
     def skips(self, why: str) -> Verdict:
         """The verdict that this run cannot be judged."""

@@ -35,15 +35,12 @@ class ConstantTargets(Rule):
             return self.skips(f"only {count} examples were kept")
         if spread > 0:
             return self.passes(f"targets deviate by {spread:.3g}")
-        return self.finds(
+        return self.finds_at_start(
             f"The first {count} examples that were trained on all have the same "
             "target: the rows come sorted and are not shuffled, or the targets are "
             "all alike.",
             where="targets",
-            severity="error",
-            confidence=0.95,
             evidence={"examples": count, "target_spread": spread},
-            first_step=0,
             advice="Shuffle the rows (shuffle=True, data.shuffle(rows) before "
             "batch()), or look at how the targets are read.",
         )

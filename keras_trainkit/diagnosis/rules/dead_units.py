@@ -51,7 +51,6 @@ class DeadUnits(Rule):
             "nothing.",
             where=worst,
             severity="error",
-            confidence=0.85,
             evidence={
                 "dead_fraction": last[worst],
                 "limit": self.most,

@@ -42,7 +42,6 @@ class Diverging(Rule):
             "The loss diverges.",
             where="loss",
             severity="error",
-            confidence=0.9,
             evidence=evidence,
             advice="Divide the learning rate by 10, or clip gradients "
             "(`global_clipnorm=1.0`).",

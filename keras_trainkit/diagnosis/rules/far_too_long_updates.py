@@ -61,17 +61,14 @@ class FarTooLongUpdates(Rule):
             return self.passes("long first updates, and the run learns all the same")
         worst = max(longest, key=lambda layer: longest[layer])
         factor = 10 ** max(1, round(float(np.log10(max(median, peak / 5) / 1e-3))))
-        return self.finds(
+        return self.finds_at_start(
             "The first updates are far too long for the weights they change; a "
             "thousandth of their size is healthy.",
             where=worst,
-            severity="error",
-            confidence=0.85,
             evidence={
                 "median_update_ratio": median,
                 "longest_update_ratio": peak,
                 "limits": f"{self.usual} (median), {self.longest} (longest)",
             },
-            first_step=0,
             advice=f"Divide the learning rate by about {factor}.",
         )

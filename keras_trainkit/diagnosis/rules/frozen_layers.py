@@ -34,7 +34,6 @@ class FrozenLayers(Rule):
         return self.finds(
             f"{frozen} layers are frozen, and the rest learns little.",
             where="layers",
-            confidence=0.6,
             evidence={"frozen_layers": frozen, "share_left": course.share_left},
             first_step=0,
             advice="Set layer.trainable = True and compile again, or give the head "

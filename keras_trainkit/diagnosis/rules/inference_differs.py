@@ -44,7 +44,6 @@ class InferenceDiffers(Rule):
             f"{training:.4g} in training: the two do not compute the same.",
             where="train_loss_eval",
             severity="error",
-            confidence=0.8,
             evidence={
                 "training": training,
                 "inference": inference,

@@ -63,7 +63,6 @@ class LabelsOfOthers(Rule):
             "with like inputs have targets that are alike by chance only.",
             where="targets",
             severity="error",
-            confidence=0.8,
             evidence={
                 "training_share_left": left,
                 "best_validation_share": best,

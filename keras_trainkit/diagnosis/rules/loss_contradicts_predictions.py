@@ -37,14 +37,11 @@ class LossContradictsPredictions(Rule):
         examples = int(course.task.get("examples", 0))
         if not apart > self.share * max(course.trivial, reported) or examples < 2:
             return self.passes(f"reported {reported:.4g}, predictions lose {own:.4g}")
-        return self.finds(
+        return self.finds_at_start(
             f"The reported loss, {reported:.4g}, is not that of the predictions, "
             f"{own:.4g}.",
             where="output",
-            severity="error",
-            confidence=0.9,
             evidence={"reported": reported, "recomputed": own, "limit": self.share},
-            first_step=0,
             advice="Check the last activation against the loss: softmax over one "
             "unit, sigmoid for exclusive classes, or from_logits.",
         )

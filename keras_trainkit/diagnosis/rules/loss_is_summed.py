@@ -39,7 +39,6 @@ class LossIsSummed(Rule):
             "The loss is summed over the batch, which makes every update as many "
             "times longer.",
             where="loss",
-            confidence=0.8,
             evidence={"share_left": course.share_left, "limit": self.left},
             first_step=0,
             advice='reduction="sum_over_batch_size", or divide the learning rate by '

@@ -35,13 +35,10 @@ class MetricContradictsPredictions(Rule):
         if not abs(own - reported) > self.apart:
             return self.passes(f"reported {reported:.3f}, predictions {own:.3f}")
         metric = names[0].removeprefix("train_").removesuffix("_eval")
-        return self.finds(
+        return self.finds_at_start(
             f"`{metric}` says {reported:.1%}, of the predictions {own:.1%} are right.",
             where=metric,
-            severity="error",
-            confidence=0.85,
             evidence={"reported": reported, "recomputed": own, "limit": self.apart},
-            first_step=0,
             advice='Pass metrics=["accuracy"], by which Keras finds the right kind; '
             "BinaryAccuracy counts every unit of a one-hot row.",
         )

@@ -48,14 +48,11 @@ class OutputNotProbabilities(Rule):
         low, high = course.last("target_low"), course.last("target_high")
         whole = name == "sparse_categorical_crossentropy"
         if not whole and (low < -self.margin or high > 1 + self.margin):
-            return self.finds(
+            return self.finds_at_start(
                 f"Targets from {low:.3g} to {high:.3g} meet {name}, which expects 0 "
                 "to 1.",
                 where="targets",
-                severity="error",
-                confidence=0.95,
                 evidence={"target_low": low, "target_high": high},
-                first_step=0,
                 advice="Use 'mse' and a linear output for values, or map classes to 0 "
                 "and 1.",
             )
@@ -65,14 +62,11 @@ class OutputNotProbabilities(Rule):
         high = float(course.values("prediction_high").max())
         if low >= -self.margin and high <= 1 + self.margin:
             return self.passes("predictions are within 0 and 1")
-        return self.finds(
+        return self.finds_at_start(
             f"Predictions from {low:.3g} to {high:.3g} meet {name}, which expects "
             "probabilities.",
             where="output",
-            severity="error",
-            confidence=0.95,
             evidence={"prediction_low": low, "prediction_high": high},
-            first_step=0,
             advice="Pass from_logits=True to the loss, or end in softmax or sigmoid.",
         )
 
@@ -80,12 +74,9 @@ class OutputNotProbabilities(Rule):
         activation = course.task.get("activation")
         if activation not in ("softmax", "sigmoid"):
             return self.passes("the loss expects logits")
-        return self.finds(
+        return self.finds_at_start(
             f"The loss expects logits, the output already applies {activation}.",
             where="output",
-            severity="error",
-            confidence=0.95,
             evidence={"activation": str(activation), "from_logits": True},
-            first_step=0,
             advice="Drop the activation, or from_logits=True.",
         )

@@ -51,7 +51,6 @@ class Overfitting(Rule):
             "Overfitting: the validation loss has risen since its best epoch while "
             "the training loss went on falling.",
             where="val_loss",
-            confidence=0.8,
             evidence={
                 "gap": gap,
                 "best_epoch": int(epochs[best]),

@@ -60,7 +60,6 @@ class PenaltiesOutweighData(Rule):
             f"Regularisation outweighs the data: {what} at {value:.3g}, and little "
             "is learnt.",
             where=what,
-            confidence=0.8,
             evidence={
                 "penalties_over_constant": most,
                 "decay_a_step": decay,

@@ -48,7 +48,6 @@ class RateDecayed(Rule):
             f"The learning rate fell to nothing: {share:.0%} of the steps had less "
             "than a hundredth of its peak, while much of the loss is left.",
             where="learning_rate",
-            confidence=0.85,
             evidence={
                 "peak": peak,
                 "last": float(rates[-1]),

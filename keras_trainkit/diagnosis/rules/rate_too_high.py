@@ -57,7 +57,6 @@ class RateTooHigh(Rule):
                 "has not recovered.",
                 where="loss",
                 severity="error",
-                confidence=0.9,
                 evidence={**evidence, "peak": peak},
                 first_step=step,
                 advice=advice,
@@ -67,7 +66,6 @@ class RateTooHigh(Rule):
                 "The loss swings around a plateau, as it does when the learning rate "
                 "is too high for the noise of the batches.",
                 where="loss",
-                confidence=0.7,
                 evidence=evidence,
                 advice=advice,
             )

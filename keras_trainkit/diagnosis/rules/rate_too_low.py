@@ -43,7 +43,6 @@ class RateTooLow(Rule):
             "the loss is left: the learning rate is too low.",
             where="loss",
             severity="warning",
-            confidence=0.85,
             evidence={
                 "update_ratio": ratio,
                 "limit": self.ratio,

@@ -47,7 +47,6 @@ class SaturatedUnits(Rule):
             f"{found[worst]:.0%} of the outputs of '{worst}' are at the bounds of its "
             "activation, where no gradient passes.",
             where=worst,
-            confidence=0.7,
             evidence={
                 "saturated_fraction": found[worst],
                 "limit": self.most,

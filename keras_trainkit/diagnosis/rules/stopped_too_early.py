@@ -39,7 +39,6 @@ class StoppedTooEarly(Rule):
             f"Training ended while the loss was still falling, with {left:.0%} of what "
             "a constant answer loses left.",
             where="loss",
-            confidence=0.7,
             evidence={
                 "share_left": left,
                 "late_share_of_fall": course.late_share,

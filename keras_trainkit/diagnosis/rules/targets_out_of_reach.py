@@ -60,12 +60,9 @@ class TargetsOutOfReach(Rule):
         margin = self.beyond * (high - low)
         if low >= reach[0] - margin and high <= reach[1] + margin:
             return self.passes(f"targets {low:.3g} to {high:.3g} are within {name}")
-        return self.finds(
+        return self.finds_at_start(
             f"Targets from {low:.3g} to {high:.3g} are out of reach of {name}.",
             where="output",
-            severity="error",
-            confidence=0.95,
             evidence={"target_low": low, "target_high": high, "reach": str(reach)},
-            first_step=0,
             advice="Drop the last activation, or scale the targets into its range.",
         )

@@ -46,14 +46,11 @@ class UnboundedLoss(Rule):
         falls = end < min(-self.size, -self.growth * abs(start))
         if not falls or (course.task.get("loss") == "poisson" and end > -50):
             return self.passes(f"loss from {start:.4g} to {end:.4g}")
-        return self.finds(
+        return self.finds_at_start(
             f"The loss falls without a lower bound, from {start:.4g} to {end:.4g}: it "
             "is made smaller by being more wrong.",
             where="loss",
-            severity="error",
-            confidence=0.8,
             evidence={"start": start, "end": end, "limit": -self.size},
-            first_step=0,
             advice="Look for a flipped sign in the loss, and for targets outside 0 "
             "... 1 under a cross-entropy.",
         )

@@ -32,7 +32,6 @@ class Underfitting(Rule):
         return self.finds(
             f"Much is left to learn: {left:.0%} of what a constant answer loses.",
             where="loss",
-            confidence=0.5,
             evidence={"share_left": left, "limit": self.left},
             advice="Give the model more units or layers, activations between them, "
             "less regularisation, or inputs that say more.",

@@ -34,14 +34,11 @@ class UnreachedWeights(Rule):
         ]
         if not still or not course.share_left > self.left:
             return self.passes(f"a gradient moves {len(norms) - len(still)} kernels")
-        return self.finds(
+        return self.finds_at_start(
             f"No gradient ever reached the weights of {len(still)} layers: "
             f"{', '.join(still[:5])}.",
             where=still[0],
-            severity="error",
-            confidence=0.85,
             evidence={"layers": len(still), "share_left": course.share_left},
-            first_step=0,
             advice="Look for stop_gradient, argmax or NumPy between them and the loss, "
             "for weights that all start at zero, or for units that are all dead.",
         )

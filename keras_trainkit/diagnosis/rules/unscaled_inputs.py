@@ -65,17 +65,14 @@ class UnscaledInputs(Rule):
                 "scaled twice.",
                 "Scale them once, or put keras.layers.Normalization first.",
             )
-        return self.finds(
+        return self.finds_at_start(
             message,
             where="x",
-            severity="error",
-            confidence=0.9,
             evidence={
                 "input_spread": spread,
                 "received_spread": received,
                 "limits": f"{self.small} to {self.large}",
                 "share_left": course.share_left,
             },
-            first_step=0,
             advice=advice,
         )

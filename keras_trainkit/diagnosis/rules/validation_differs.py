@@ -45,7 +45,6 @@ class ValidationDiffers(Rule):
             "does, from the first epoch on, while training learns.",
             where="validation_data",
             severity="error",
-            confidence=0.8,
             evidence={
                 "best_validation_share": best,
                 "training_share_left": course.share_left,

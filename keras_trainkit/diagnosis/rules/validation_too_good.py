@@ -40,7 +40,6 @@ class ValidationTooGood(Rule):
             f"Validation loses {validation:.4g}, training {training:.4g} on equal "
             "terms.",
             where="validation_data",
-            confidence=0.5,
             evidence={
                 "validation": validation,
                 "training": training,

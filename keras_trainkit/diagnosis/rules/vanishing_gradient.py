@@ -37,19 +37,16 @@ class VanishingGradient(Rule):
             return self.passes(f"first gradient over last: {decay:.1e}")
         first = next(iter(course.gradient_norms))
         bounded = bool(course.select("saturated_fraction"))
-        return self.finds(
+        return self.finds_at_start(
             f"The gradient vanishes: at '{first}' it is {decay:.0e} of what it is at "
             "the last layer, and the loss does not leave that of a constant answer.",
             category="activation" if bounded else "initialisation",
             where=first,
-            severity="error",
-            confidence=0.9,
             evidence={
                 "first_over_last": decay,
                 "limit": self.decay,
                 "share_left": course.share_left,
             },
-            first_step=0,
             advice="Use ReLU with kernel_initializer='he_normal', add "
             "BatchNormalization or skip connections, or take fewer layers.",
         )

@@ -43,19 +43,16 @@ class WildStart(Rule):
         ratio = float(course.losses[0]) / guess if course.steps else 0.0
         if not (ratio > self.times and course.share_left > self.left):
             return self.passes(f"the first loss is {ratio:.2g} times a clueless guess")
-        return self.finds(
+        return self.finds_at_start(
             f"The untrained model lost {ratio:.3g} times as much as a clueless guess: "
             "its initial weights or its inputs are too large.",
             where="loss",
-            severity="error",
-            confidence=0.85,
             evidence={
                 "first_loss": float(course.losses[0]),
                 "clueless_guess": guess,
                 "limit": self.times,
                 "share_left": course.share_left,
             },
-            first_step=0,
             advice="Keep Keras' default initialisers and scale the inputs to about "
             "-1 ... 1.",
         )
