@@ -209,6 +209,7 @@ HEALTHY = {
     ),
     "short_waits": lambda: run(seconds=(1e-3, 8e-4)),
     "long_steps": lambda: run(seconds=(0.5, 0.1)),
+    "slow_starts_of_epochs": lambda: run(falling(steps=10), seconds=(0.9, 0.8)),
     "noisy_filters_that_generalise": lambda: run(filters=(0.01, 0.05)),
     "small_filters": lambda: stuck_in_validation(filters=(0.1, 0.4)),
     "better_than_persistence": lambda: run(
