@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class Backward:
         activations: Root mean square of what each gives.
         reached: Whether a path leads from there to the loss.
         arriving: Root mean square of the gradient that arrives there.
+        again: Runs the same pass once more, to be timed.
     """
 
     problem: Problem
@@ -37,6 +38,7 @@ class Backward:
     activations: np.ndarray
     reached: np.ndarray
     arriving: np.ndarray
+    again: Callable[[], Any]
 
 
 def backward(subject: Subject) -> Backward:
@@ -83,6 +85,7 @@ def _run(subject: Subject) -> Backward:
         # No path: the loss read the logits behind a softmax instead.
         np.array(paths[0][count:], bool),
         np.array([float(size) for size in arriving]),
+        lambda: step(values)[0].numpy(),
     )
 
 

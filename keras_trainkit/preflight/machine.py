@@ -1,6 +1,7 @@
 """Which device trains, and is XLA faster here?"""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 from keras_trainkit.keras_model.arrays import row_count
+from keras_trainkit.preflight.backward import backward
 from keras_trainkit.preflight.functional import loss_problem
 from keras_trainkit.preflight.subject import Subject
 from keras_trainkit.problems.flat import FlatLoss
@@ -30,17 +32,23 @@ def check_machine(subject: Subject) -> Verdict:
         if accelerators
         else f"{len(tf.config.list_physical_devices('CPU'))} CPU, no GPU"
     )
-    problem = loss_problem(subject)
-    if not problem.values:
+    subject.need_loss()
+    if not subject.model.trainable_variables:
         return not_judged("machine", f"{device}; the model has no trainable weights")
-    plain = _seconds(problem, jit=False)
     rows = row_count(*subject.batch())
-    why = f"{device}; gradient of {rows} examples {1e3 * plain:.3g} ms"
     # "auto" means off on a machine without an accelerator.
     used = bool(getattr(subject.model, "jit_compile", False))
     if not accelerators and not used:
         # To compile costs seconds, and on a CPU the outcome is rarely faster.
-        return judged("machine", f"{why}; without a GPU jit_compile was not tried")
+        plain = _median(backward(subject).again)
+        return judged(
+            "machine",
+            f"{device}; gradient of {rows} examples {1e3 * plain:.3g} ms; without a "
+            "GPU jit_compile was not tried",
+        )
+    problem = loss_problem(subject)
+    plain = _seconds(problem, jit=False)
+    why = f"{device}; gradient of {rows} examples {1e3 * plain:.3g} ms"
     try:
         fused = _seconds(problem, jit=True)
     except (tf.errors.OpError, ValueError, NotImplementedError):
@@ -77,6 +85,10 @@ def _seconds(problem: Any, jit: bool) -> float:
         flat.value_and_gradient(vector)[0].numpy()
 
     step()  # the first call traces and compiles
+    return _median(step)
+
+
+def _median(step: Callable[[], Any]) -> float:
     times = []
     for _ in range(REPEATS):
         begun = time.perf_counter()

@@ -26,6 +26,7 @@ RATES = (2.0**-7, 2.0**-10)  # of Adam; the second if the first does not arrive
 ENOUGH = 0.02  # of a clueless guess, above the floor: learnt by heart
 PROGRESS = 0.5  # of the first loss, that a model on its way has left behind
 UNMOVED = 1e-5  # of the loss, within which it is the same
+AFFORDED = 60  # losses with gradient that the time must allow for anything to be said
 LATE = 0.01  # of the fall, from which the last tenth of the steps is no end
 
 
@@ -38,7 +39,8 @@ def check_memorizing(subject: Subject) -> Verdict:
     regression fits no twenty examples.
 
     Args:
-        subject: The model and its data; `seconds` bounds the time.
+        subject: The model and its data; `seconds` bounds the time. Where they allow
+            too few steps to say anything, none is made.
     """
     model = subject.model
     if not subject.outputs:
@@ -53,6 +55,13 @@ def check_memorizing(subject: Subject) -> Verdict:
     with without_noise(model):
         flat = FlatLoss.of_problem(problem)
         start = flat.packing.pack(problem.values)
+        each = _seconds_of_one(flat, start)
+        if AFFORDED * each > subject.seconds:
+            return not_judged(
+                "memorizing",
+                f"a loss with its gradient takes {each:.2g} s, of which {AFFORDED} are "
+                f"more than {subject.seconds:g} s: raise `seconds`",
+            )
         seconds = subject.seconds / (1 + len(RATES))
         goal = _Goal(guess, seconds, subject.verbose)
         history.append(_search(flat, start, goal))
@@ -111,6 +120,15 @@ def check_memorizing(subject: Subject) -> Verdict:
             )
         ],
     )
+
+
+def _seconds_of_one(flat: FlatLoss, start: np.ndarray) -> float:
+    """Seconds of one loss with its gradient, once it has been traced."""
+    vector = tf.constant(start)
+    flat.value_and_gradient(vector)
+    begun = time.monotonic()
+    float(flat.value_and_gradient(vector)[0])
+    return time.monotonic() - begun
 
 
 class _Course(NamedTuple):
