@@ -123,12 +123,14 @@ class Course(Readings):
     def share_left(self) -> float:
         """Loss on training examples now, as a share of the best constant answer's.
 
-        1 if nothing of the targets was learnt beyond their mean, 0 if all was; NaN
-        if that is not known, e.g. for losses without a floor of zero.
+        1 if nothing of the targets was learnt beyond their mean, 0 if all was,
+        infinite if the run ended in predictions that are not finite; NaN if that is
+        not known, e.g. for losses without a floor of zero.
         """
-        if not self.has_floor:
+        if not self.has_floor or not self.select("example_loss"):
             return np.nan
-        return self.last("example_loss") / self.trivial
+        left = self.last("example_loss") / self.trivial
+        return left if np.isfinite(left) else np.inf
 
     @cached_property
     def is_stuck(self) -> bool:

@@ -203,3 +203,26 @@ def test_task_says_what_more_rows_do_to_the_loss_of_a_batch(loss, expected):
     model.compile("sgd", loss)
     record = fitted(model, (X, X[:, :1]), epochs=1)
     assert record.metadata["task"].get("batch_loss") == expected
+
+
+@pytest.mark.parametrize(
+    ("loss", "ignores"),
+    [
+        ("mse", False),
+        (lambda y, p: keras.ops.mean((keras.ops.reshape(y, (-1,)) - p) ** 2), True),
+    ],
+    ids=["by pairs", "broadcast"],
+)
+def test_a_loss_that_compares_all_with_all_is_told(loss, ignores):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", loss)
+    x = np.random.default_rng(0).normal(size=(32, 3)).astype("f4")
+    monitor = callbacks.ExamplesMonitor(32)
+    model.fit(x, x[:, :1], verbose=0, callbacks=[monitor])
+    task = monitor.record.metadata["task"]
+    assert task["loss_ignores_order"] is ignores
+    assert task["narrowest_layer"] is None
+    assert task["neighbours_alike"] > 3.5
+    codes = diagnose(monitor.record).codes
+    assert ("loss_ignores_order" in codes) is ignores

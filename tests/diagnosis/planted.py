@@ -209,7 +209,9 @@ HEALTHY = {
     ),
     "short_waits": lambda: run(seconds=(1e-3, 8e-4)),
     "long_steps": lambda: run(seconds=(0.5, 0.1)),
-    "slow_starts_of_epochs": lambda: run(falling(steps=10), seconds=(0.9, 0.8)),
+    "slow_starts_of_epochs": lambda: run(
+        seconds=np.where(np.arange(STEPS)[:, None] % 30, (0.01, 0.001), (9.0, 8.5))
+    ),
     "noisy_filters_that_generalise": lambda: run(filters=(0.01, 0.05)),
     "small_filters": lambda: stuck_in_validation(filters=(0.1, 0.4)),
     "better_than_persistence": lambda: run(
@@ -224,6 +226,9 @@ HEALTHY = {
         **NONE,
     ),
     "hard_examples": lambda: run(contradicted_fraction=0.08),
+    "zero_initialised_branch": lambda: run(task={"alike_units": ["two"]}),
+    "narrow_code": lambda: run(task={"narrowest_layer": ["two", 1]}),
+    "loss_of_pairs": lambda: run(task={"loss_ignores_order": False}),
     "labels_that_fit": lambda: run(task={"neighbours_alike": 80.0}),
     "labels_no_neighbour_tells": lambda: run(task={"neighbours_alike": 0.3}),
     "light_penalty": lambda: run(train_loss_eval=0.4, example_loss=0.3),
@@ -280,6 +285,11 @@ PLANTED = {
     "contradicted_labels": lambda: run(
         contradicted_fraction=[0.2, 0.12, 0.1, 0.1, 0.08, 0.06, 0.04, 0.02, 0.0, 0.0],
         val_loss=[1.5, 1.2, 1.0, 0.9, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0],
+    ),
+    "alike_units": lambda: stuck(task={"alike_units": ["one", "two"]}),
+    "bottleneck": lambda: stuck(task={"narrowest_layer": ["two", 1]}),
+    "loss_ignores_order": lambda: run(
+        flat(), task={"loss": "loss", "loss_ignores_order": True}, **NONE
     ),
     "waiting_for_data": lambda: run(seconds=(0.1, 0.08)),
     "noisy_filters": lambda: stuck_in_validation(filters=(0.01, 0.05), ratio=1e-2),

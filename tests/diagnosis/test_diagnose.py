@@ -19,6 +19,11 @@ def with_losses(losses):
     return record
 
 
+def ended_in_nan(**changes):
+    losses = np.where(np.arange(300) < 40, 2.3, np.nan)
+    return stuck(losses=losses, nonfinite=("two", 40), example_loss=np.nan, **changes)
+
+
 def curve(kind, seed):
     random = np.random.default_rng(seed)
     time = np.arange(300)
@@ -90,8 +95,13 @@ def test_planted_fault_is_on_top_or_explained(code):
         (stuck(input_spread=900.0, ratio=0.4, dead=1.0), "unscaled_inputs"),
         (stuck(gradient=[1e-9, 1e-6, 1e-3, 1], ratio=1e-6), "vanishing_gradient"),
         (run(np.linspace(2.3, 2.2, 300), ratio=1e-6), "rate_too_low"),
+        (
+            ended_in_nan(input_spread=900.0, input_high=4000.0),
+            "unscaled_inputs",
+        ),
+        (ended_in_nan(task={"reduction": "sum"}), "loss_is_summed"),
     ],
-    ids=["nonfinite", "long", "inputs", "vanishing", "low"],
+    ids=["nonfinite", "long", "inputs", "vanishing", "low", "inputs, NaN", "sum, NaN"],
 )
 def test_one_cause_folds_its_symptoms(record, cause):
     found = tk.diagnose(record)

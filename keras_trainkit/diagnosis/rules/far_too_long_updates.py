@@ -34,6 +34,7 @@ class FarTooLongUpdates(Rule):
         "dead_units",
         "diverging",
         "learns_nothing",
+        "nonfinite",
         "rate_too_high",
         "saturated_units",
         "underfitting",

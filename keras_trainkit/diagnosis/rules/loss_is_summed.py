@@ -23,6 +23,7 @@ class LossIsSummed(Rule):
         "diverging",
         "far_too_long_updates",
         "learns_nothing",
+        "nonfinite",
         "rate_too_high",
         "saturated_units",
         "stopped_too_early",

@@ -14,7 +14,8 @@ class Nonfinite(Rule):
     """Names the tensor that held NaN or infinity first, and at which step.
 
     Every later check cries where numbers are not finite, so that this explains all of
-    them. If the loss had grown `growth`-fold before, the rate is to blame. Gradients
+    them; what stood before the first step, as inputs out of scale, explains this. If
+    the loss had grown `growth`-fold before, the rate is to blame. Gradients
     that overflow because loss scaling has scaled too far are no fault: its optimizer
     skips such a step and scales less, unless they go on for 30 steps running.
 
@@ -28,16 +29,16 @@ class Nonfinite(Rule):
     explains = (
         "dead_units",
         "diverging",
-        "far_too_long_updates",
+        "inference_differs",
+        "labels_of_others",
         "learns_nothing",
         "rate_too_high",
         "saturated_units",
         "stopped_too_early",
         "underfitting",
         "unreached_weights",
-        "unscaled_inputs",
+        "validation_differs",
         "vanishing_gradient",
-        "wild_start",
         "worse_than_persistence",
     )
 

@@ -30,6 +30,7 @@ class OutputNotProbabilities(Rule):
         "far_too_long_updates",
         "learns_nothing",
         "loss_contradicts_predictions",
+        "nonfinite",
         "rate_too_high",
         "stopped_too_early",
         "unbounded_loss",

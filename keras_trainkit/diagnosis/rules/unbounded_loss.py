@@ -27,6 +27,7 @@ class UnboundedLoss(Rule):
         "labels_of_others",
         "learns_nothing",
         "loss_contradicts_predictions",
+        "nonfinite",
         "overfitting",
         "rate_too_high",
         "saturated_units",

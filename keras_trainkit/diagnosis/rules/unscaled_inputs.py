@@ -27,6 +27,7 @@ class UnscaledInputs(Rule):
         "diverging",
         "far_too_long_updates",
         "learns_nothing",
+        "nonfinite",
         "rate_too_high",
         "rate_too_low",
         "saturated_units",

@@ -24,6 +24,7 @@ class WildStart(Rule):
     explains = (
         "dead_units",
         "learns_nothing",
+        "nonfinite",
         "rate_too_high",
         "rate_too_low",
         "saturated_units",

@@ -19,6 +19,10 @@ from keras_trainkit.keras_model.example_statistics import (
 from keras_trainkit.keras_model.layers import could_learn, measured_layers
 from keras_trainkit.keras_model.outputs import last_activation
 from keras_trainkit.keras_model.received_spread import received_spread
+from keras_trainkit.keras_model.structure import (
+    layers_of_alike_units,
+    narrowest_layer,
+)
 from keras_trainkit.record.vocabulary import measure_named
 from keras_trainkit.recording.instrument import Instrument
 from keras_trainkit.recording.place import Place
@@ -137,10 +141,28 @@ def _describe_data(
         alike = neighbours_alike(x, y)
         if np.isfinite(alike):
             facts["neighbours_alike"] = alike
+    with contextlib.suppress(Exception):
+        ignores = _ignores_order(model, x, y, found)
+        if ignores is not None:
+            facts["loss_ignores_order"] = ignores
     if np.isnan(found["example_loss_median"]):
         with contextlib.suppress(Exception):
             facts["batch_loss"] = _loss_of_more_rows(model, x, y)
     return facts
+
+
+def _ignores_order(model: Any, x: Any, y: Any, found: dict[str, float]) -> bool | None:
+    """Whether the loss stays the same if each example gets the target of another.
+
+    `None` where it would of any loss: targets or predictions that are all the same.
+    """
+    if not min(found["target_spread"], found["prediction_spread"]) > 1e-6:
+        return None
+    moved = example_statistics(model, x, np.roll(np.asarray(y), 1, axis=0))
+    if moved is None or not np.isfinite(moved["example_loss"]):
+        return None
+    loss, other = found["example_loss"], moved["example_loss"]
+    return bool(np.isclose(other, loss, rtol=1e-6, atol=0.0))
 
 
 def _loss_of_more_rows(model: Any, x: Any, y: Any) -> str:
@@ -174,6 +196,8 @@ def describe_task(model: Any) -> dict[str, Any]:
             could_learn(layer) and not layer.trainable_weights
             for layer in _layers(model)
         ),
+        "alike_units": layers_of_alike_units(model),
+        "narrowest_layer": narrowest_layer(model),
     }
 
 
