@@ -6,7 +6,7 @@ trials of 4 epochs each), coarse to fine (18 trials of 1, 8 of 3, 3 of 8). Valid
 and test are 30 % of the data each; the test accuracy is that of the model that
 validation chose. Prints a Markdown table over the seeds.
 
-    python benchmarks/coarse_to_fine.py --seeds 5
+    python benchmarks/coarse_to_fine.py --seeds 5 [--searches "coarse to fine"]
 """
 
 import argparse
@@ -26,6 +26,7 @@ STAGES = [
     tk.search.Stage(3, epochs=8),
 ]
 TRIALS, EPOCHS = 16, 4
+SEARCHES = ("random, linear space", "random, log space", "coarse to fine")
 
 
 def builder(logarithmic):
@@ -76,13 +77,15 @@ def searched(kind, seed, data, directory):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
-    seeds = range(parser.parse_args().seeds)
+    parser.add_argument("--searches", nargs="*", choices=SEARCHES, default=SEARCHES)
+    arguments = parser.parse_args()
+    seeds = range(arguments.seeds)
     x, y = load_digits(return_X_y=True)
     x, xt, y, yt = train_test_split(x / 16, y, test_size=0.3, random_state=0)
     x, xv, y, yv = train_test_split(x, y, test_size=3 / 7, random_state=0)
     print("| search | validation, mean | worst seed | test, mean | CPU s |")
     print("|---|---|---|---|---|")
-    for kind in ("random, linear space", "random, log space", "coarse to fine"):
+    for kind in arguments.searches:
         begin = time.process_time()
         with tempfile.TemporaryDirectory() as directory:
             data = (x, xv, xt, y, yv, yt)

@@ -6,6 +6,7 @@ time in which the same machine copies the bytes that the rule must read and
 write: no update can be faster than memory.
 
     python benchmarks/optimizers.py [big] [many] [compiled] [fit] [table]
+        [--rules SGD Adam] [--rounds 7]
 """
 
 import argparse
@@ -167,7 +168,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rules", nargs="*", choices=PAIRS, default=list(PAIRS))
     arguments = parser.parse_args()
+    for name in set(PAIRS) - set(arguments.rules):
+        del PAIRS[name]
     tables = arguments.tables or ["big", "many", "compiled", "fit", "table"]
     rounds = arguments.rounds
     if "big" in tables:

@@ -67,3 +67,16 @@ class Adadelta(UpdateRule):
         d = tf.sqrt((u + now.epsilon) / (s + now.epsilon)) * g
         u = now.decay_rate * u + (1 - now.decay_rate) * d * d
         return x - now.learning_rate * d, (s, u)
+
+    def rule_in_place(self, x: Any, g: Any, state: tuple, now: Any) -> bool:
+        """The same step by one kernel."""
+        tf.raw_ops.ResourceApplyAdadelta(
+            var=x.handle,
+            accum=state[0].handle,
+            accum_update=state[1].handle,
+            lr=now.learning_rate,
+            rho=now.decay_rate,
+            epsilon=now.epsilon,
+            grad=g,
+        )
+        return True

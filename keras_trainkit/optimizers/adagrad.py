@@ -57,3 +57,14 @@ class Adagrad(UpdateRule):
         (s,) = state
         s = s + g * g
         return x - now.learning_rate * g / (tf.sqrt(s) + now.epsilon), (s,)
+
+    def rule_in_place(self, x: Any, g: Any, state: tuple, now: Any) -> bool:
+        """The same step by one kernel."""
+        tf.raw_ops.ResourceApplyAdagradV2(
+            var=x.handle,
+            accum=state[0].handle,
+            lr=now.learning_rate,
+            epsilon=now.epsilon,
+            grad=g,
+        )
+        return True

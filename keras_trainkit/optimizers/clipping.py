@@ -19,14 +19,14 @@ def clip_factors(
         global_clipnorm: The greatest length of all of them together.
 
     Returns:
-        Scalars in float32 or float64.
+        Scalars in float32 or float64, `None` without a limit.
     """
     if clipnorm is not None:
         return [_factor(_squared_length(g), clipnorm) for g in gradients]
     if global_clipnorm is not None:
         squares = [tf.cast(_squared_length(g), tf.float64) for g in gradients]
         return [_factor(tf.add_n(squares), global_clipnorm)] * len(squares)
-    return [tf.ones([]) for _ in gradients]
+    return [None for _ in gradients]
 
 
 def _squared_length(gradient: Any) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from keras_trainkit.optimizers.hyperparameter import check_hyperparameter
 from keras_trainkit.optimizers.update_rule import UpdateRule
@@ -56,3 +57,14 @@ class Momentum(UpdateRule):
         (v,) = state
         v = now.momentum * v - now.learning_rate * g
         return x + v, (v,)
+
+    def rule_in_place(self, x: Any, g: Any, state: tuple, now: Any) -> bool:
+        """The same step by one kernel."""
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=x.handle,
+            accum=state[0].handle,
+            lr=now.learning_rate,
+            grad=g,
+            momentum=now.momentum,
+        )
+        return True

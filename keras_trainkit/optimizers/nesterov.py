@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from keras_trainkit.optimizers.hyperparameter import check_hyperparameter, value_at
 from keras_trainkit.optimizers.update_rule import UpdateRule
@@ -70,3 +71,17 @@ class Nesterov(UpdateRule):
         (v,) = state
         v = now.momentum * v - now.learning_rate * g
         return x + now.next_momentum * v - now.learning_rate * g, (v,)
+
+    def rule_in_place(self, x: Any, g: Any, state: tuple, now: Any) -> bool:
+        """The same step by one kernel, if the momentum does not change."""
+        if now.next_momentum is not now.momentum:
+            return False
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=x.handle,
+            accum=state[0].handle,
+            lr=now.learning_rate,
+            grad=g,
+            momentum=now.momentum,
+            use_nesterov=True,
+        )
+        return True

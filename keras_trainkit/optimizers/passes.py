@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import keras
 import tensorflow as tf
@@ -11,6 +11,39 @@ from keras_trainkit.optimizers.clipping import clip_factors
 from keras_trainkit.optimizers.fused import Fused
 from keras_trainkit.optimizers.replicas import copies, leave_replicas, sum_over_replicas
 from keras_trainkit.optimizers.rows import Rows, nonzero_rows
+
+
+class Steppable(Protocol):
+    """What the passes ask of an optimizer: its equations and its options."""
+
+    slots: ClassVar[tuple[str, ...]]
+    rests_at_zero: ClassVar[bool]
+    lazy: bool
+    clipnorm: float | None
+    global_clipnorm: float | None
+    clipvalue: float | None
+    weight_decay: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    gradient_accumulation_steps: int | None
+    _iterations: keras.Variable
+
+    @property
+    def iterations(self) -> Any:
+        """Updates made so far."""
+
+    def numbers(self, step: Any) -> dict[str, Any]:
+        """Returns the hyperparameters at an update."""
+
+    def rule(self, x: Any, g: Any, state: tuple, now: Any) -> tuple[Any, tuple]:
+        """Returns new weights and new state."""
+
+    def rule_in_place(self, x: Any, g: Any, state: tuple, now: Any) -> bool:
+        """Moves variables by one kernel, if there is one."""
+
+    def _use_weight_decay(self, variable: Any) -> bool:
+        """Whether a weight is not excluded from the decay."""
 
 
 class Passes:
@@ -27,7 +60,7 @@ class Passes:
 
     def __init__(
         self,
-        optimizer: Any,
+        optimizer: Steppable,
         weights: Sequence[Any],
         slots: Sequence[Sequence[Any]],
         averages: Sequence[Any],
@@ -40,6 +73,11 @@ class Passes:
         self._sums = sums
         self._fused_rule = Fused(self._move_group, arrays=1 + len(optimizer.slots))
         self._fused_average = Fused(self._average_group, arrays=1)
+        self._in_place = _kernel_is_of_the_rule(type(optimizer)) and (
+            optimizer.clipnorm is None
+            and optimizer.global_clipnorm is None
+            and optimizer.clipvalue is None
+        )
 
     def run(self, gradients: Sequence[Any], indices: Sequence[int]) -> None:
         """Makes one step, or one micro-step, from each replica's gradients.
@@ -100,7 +138,7 @@ class Passes:
         replica: int,
         numbers: dict[str, Any],
     ) -> None:
-        """Moves one replica's weights: whole ones fused, then single rows."""
+        """Moves one replica's weights: whole ones, then single rows."""
         optimizer = self._optimizer
         gradients = [g.summed() if isinstance(g, Rows) else g for g in gradients]
         factors = clip_factors(gradients, optimizer.clipnorm, optimizer.global_clipnorm)
@@ -115,6 +153,8 @@ class Passes:
                 if self._rows_only(index):
                     continue
                 gradient = None  # all rows move on; the touched ones are redone
+            elif self._moved_in_place(x, gradient, state, decay, numbers):
+                continue
             whole.append((x, gradient, factor, state, decay))
         if whole:
             self._fused_rule(list(zip(*whole, strict=True)), numbers)
@@ -125,6 +165,16 @@ class Passes:
             for array, new in zip((x, *state), (new_x, *new_state), strict=True):
                 new = tf.cast(new, array.dtype)
                 array.scatter_update(tf.IndexedSlices(new, rows.ids))
+
+    def _moved_in_place(
+        self, x: Any, g: Any, state: list[Any], decay: bool, numbers: dict[str, Any]
+    ) -> bool:
+        """Moves a weight by the rule's own kernel; returns whether it could."""
+        dtype = tf.as_dtype(x.dtype)
+        if not self._in_place or decay or working_dtype(dtype) != dtype:
+            return False
+        now = _numbers_in(dtype, numbers)
+        return self._optimizer.rule_in_place(x, tf.cast(g, dtype), tuple(state), now)
 
     def _move_group(
         self,
@@ -158,18 +208,13 @@ class Passes:
         """Returns new weights and state: clipping, decay, then the equations."""
         optimizer = self._optimizer
         dtype = working_dtype(x.dtype)
-        now = types.SimpleNamespace(
-            **{
-                name: tf.cast(number, dtype) if tf.is_tensor(number) else number
-                for name, number in numbers.items()
-            }
-        )
+        now = _numbers_in(dtype, numbers)
         x, g = tf.cast(x, dtype), tf.cast(g, dtype)
         if optimizer.clipnorm is not None or optimizer.global_clipnorm is not None:
             g = g * tf.cast(factor, dtype)
         if optimizer.clipvalue is not None:
             g = tf.clip_by_value(g, -optimizer.clipvalue, optimizer.clipvalue)
-        if decay:
+        if optimizer.weight_decay and decay:
             x = x - now.learning_rate * optimizer.weight_decay * x
         return optimizer.rule(x, g, tuple(state), now)
 
@@ -212,6 +257,25 @@ class Passes:
 def working_dtype(dtype: Any) -> Any:
     """Returns the precision a rule works in: half precision is widened."""
     return tf.float32 if tf.as_dtype(dtype).size < 4 else tf.as_dtype(dtype)
+
+
+def _numbers_in(dtype: Any, numbers: dict[str, Any]) -> Any:
+    return types.SimpleNamespace(
+        **{
+            name: tf.cast(number, dtype) if tf.is_tensor(number) else number
+            for name, number in numbers.items()
+        }
+    )
+
+
+def _kernel_is_of_the_rule(kind: type) -> bool:
+    """Whether no subclass has changed the rule without its kernel."""
+    for each in kind.__mro__:
+        if "rule_in_place" in vars(each):
+            return True
+        if "rule" in vars(each):
+            return False
+    return False
 
 
 def _copies(variable: Any) -> tuple[Any, ...]:

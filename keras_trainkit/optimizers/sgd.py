@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from keras_trainkit.optimizers.update_rule import UpdateRule
 
@@ -39,3 +40,10 @@ class SGD(UpdateRule):
     def rule(self, x: Any, g: Any, state: tuple, now: Any) -> tuple[Any, tuple]:
         """One step of the equation above."""
         return x - now.learning_rate * g, state
+
+    def rule_in_place(self, x: Any, g: Any, state: tuple, now: Any) -> bool:
+        """The same step by one kernel."""
+        tf.raw_ops.ResourceApplyGradientDescent(
+            var=x.handle, alpha=now.learning_rate, delta=g
+        )
+        return True

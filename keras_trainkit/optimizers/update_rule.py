@@ -107,6 +107,23 @@ class UpdateRule(keras.optimizers.Optimizer):
         """
         raise NotImplementedError(f"{type(self).__name__} must define `rule`.")
 
+    def rule_in_place(self, x: Any, g: Any, state: tuple, now: Any) -> bool:
+        """Does what `rule` does by one kernel of TensorFlow, where there is one.
+
+        Used for whole weights that are neither clipped nor decayed; a kernel makes
+        no new arrays. A subclass that overrides `rule` alone does without it.
+
+        Args:
+            x: The weights, a `tf.Variable` in float32 or float64.
+            g: Their gradient, of the same shape and precision.
+            state: One `tf.Variable` for each name in `slots`.
+            now: As for `rule`.
+
+        Returns:
+            Whether the variables hold the new values; if not, `rule` is used.
+        """
+        return False
+
     def numbers(self, step: Any) -> dict[str, Any]:
         """Returns the hyperparameters at an update, each a float or a scalar.
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_trainkit as tk
-from keras_trainkit.optimizers import fused
+from keras_trainkit.optimizers import fused, passes
 from tests.optimizers.rules import FEW_RULES, RATE, RULES, Reference, gradients, run
 from tests.tolerances import CONVERGED, EXACT, FLOAT32, FLOAT64
 
@@ -18,9 +18,11 @@ few_rules = pytest.mark.parametrize("name", FEW_RULES)
 
 @pytest.fixture
 def path(request, monkeypatch):
-    """Sends small weights down the plain path or the compiled one."""
+    """Sends weights down the plain path, the compiled one or a kernel's."""
     limit = 0 if request.param == "fused" else 2**60
     monkeypatch.setattr(fused, "LAUNCH_PAYS_FROM", limit)
+    if request.param != "kernel":
+        monkeypatch.setattr(passes, "_kernel_is_of_the_rule", lambda kind: False)
     return request.param
 
 
@@ -66,7 +68,7 @@ def assert_close(found, expected, tolerance):
 
 
 @each_rule
-@pytest.mark.parametrize("path", ["plain", "fused"], indirect=True)
+@pytest.mark.parametrize("path", ["plain", "fused", "kernel"], indirect=True)
 def test_rule_equals_numpy_reference(name, path):
     found = run(RULES[name](RATE), steps=200)
     references = [Reference(name) for _ in found]
