@@ -7,6 +7,7 @@ from keras_trainkit.callbacks.layer_statistics_monitor import LayerStatisticsMon
 from keras_trainkit.callbacks.loss_monitor import LossMonitor
 from keras_trainkit.callbacks.monitor import Monitor
 from keras_trainkit.callbacks.overfitting_monitor import OverfittingMonitor
+from keras_trainkit.callbacks.sharpness_monitor import SharpnessMonitor
 from keras_trainkit.callbacks.switch_optimizer import SwitchOptimizer
 from keras_trainkit.callbacks.training_guard import TrainingGuard
 from keras_trainkit.callbacks.training_monitor import TrainingMonitor
@@ -20,6 +21,7 @@ __all__ = [
     "LossMonitor",
     "Monitor",
     "OverfittingMonitor",
+    "SharpnessMonitor",
     "SwitchOptimizer",
     "TrainingGuard",
     "TrainingMonitor",

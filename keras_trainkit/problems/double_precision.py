@@ -1,7 +1,7 @@
 """Runs a Keras model in another precision, and puts everything back."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -72,6 +72,19 @@ def computing_in(root: Any, dtype: str | None) -> Iterator[None]:
     finally:
         for owner, name, value in reversed(undo):
             setattr(owner, name, value)
+
+
+def computes_otherwise(model: Any, dtype: str) -> bool:
+    """Whether a layer computes in, or holds weights of, another precision."""
+    return any(
+        layer.compute_dtype != dtype or any(v.dtype != dtype for v in layer.weights)
+        for layer in all_layers(model)
+    )
+
+
+def widest_dtype(variables: Iterable[Any]) -> str:
+    """Returns "float64" if a variable is of it, else "float32"."""
+    return "float64" if any(v.dtype == "float64" for v in variables) else "float32"
 
 
 def _precedes_parameters(layer: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_trainkit.keras_model.train_function import written_by
 from keras_trainkit.problems.gradient import terms_and_gradients
 from keras_trainkit.problems.moments import whole_moments
 from keras_trainkit.problems.packing import Packing
@@ -99,6 +100,19 @@ class FlatLoss:
         )
         return function.get_concrete_function(vector).graph
 
+    def written_by_products(self, vector: Any) -> list[Any]:
+        """Returns all variables that `hessian_product` may write, having traced it.
+
+        Args:
+            vector: Shape `(total,)`.
+        """
+        found: dict[int, Any] = {}
+        for chunk in self.chunks:
+            arguments = [vector, vector], _leaves(chunk), chunk
+            trace = self._trace("product", self._product, *arguments)
+            found |= {id(one): one for one in written_by(trace)}
+        return list(found.values())
+
     def _summed(
         self,
         name: str,
@@ -109,11 +123,7 @@ class FlatLoss:
         total = None
         for place in range(len(self.chunks)) if chunks is None else chunks:
             chunk = self.chunks[place]
-            leaves = [
-                tf.convert_to_tensor(leaf)
-                for leaf in tf.nest.flatten(chunk)
-                if leaf is not None
-            ]
+            leaves = _leaves(chunk)
             found = self._trace(name, function, vectors, leaves, chunk)(
                 *vectors, *leaves
             )
@@ -196,3 +206,8 @@ class FlatLoss:
 
     def _scalar(self, values: Sequence[Any], chunk: Any) -> Any:
         return tf.cast(self._loss(list(values), chunk), tf.float64)
+
+
+def _leaves(chunk: Any) -> list[Any]:
+    leaves = tf.nest.flatten(chunk)
+    return [tf.convert_to_tensor(leaf) for leaf in leaves if leaf is not None]

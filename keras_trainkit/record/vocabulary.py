@@ -66,7 +66,7 @@ class Measure:
 
     Example:
         ```python
-        Measure("sharpness", of="run", when="epoch", words="Sharpness", unit="")
+        Measure("sparsity", of="layer", when="epoch", unit="fraction")
         ```
     """
 
@@ -186,6 +186,7 @@ MEASURES = (
     Measure("overfitting_gap_trend", of="metric", when="epoch"),
     Measure("staleness", words="Updates by others in between", unit="count"),
     Measure("steps_per_second", of="layer", when="epoch", words="Steps a second"),
+    Measure("sharpness", when="epoch", words="Sharpness"),
     Measure("trivial_loss", when="epoch", words="Loss of the best constant answer"),
     Measure("trivial_accuracy", when="epoch", unit="fraction"),
     Measure("example_loss", when="epoch", words="Loss of a few training examples"),

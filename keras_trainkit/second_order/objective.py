@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_trainkit.arguments import check_choice, check_integer, received
 from keras_trainkit.keras_model.arrays import keep_rows, row_count
 from keras_trainkit.keras_model.batches import fixed_batch_size
-from keras_trainkit.keras_model.layers import all_layers
+from keras_trainkit.problems.double_precision import computes_otherwise, widest_dtype
 from keras_trainkit.problems.flat import FlatLoss
 from keras_trainkit.problems.of_model import build_model, model_terms
 from keras_trainkit.problems.packing import Packing
@@ -90,14 +90,14 @@ class Objective:
         self.model, self.noise = model, noise
         self.variables = list(model.trainable_variables)
         _check_variables(self.variables)
-        self.dtype = dtype or _widest(self.variables)
+        self.dtype = dtype or widest_dtype(self.variables)
         shapes = [tuple(variable.shape) for variable in self.variables]
         kinds = [tf.as_dtype(self.dtype)] * len(shapes)
         self.packing = Packing(shapes, kinds, self.dtype)
         self._terms = model_terms(
             model,
             self.variables,
-            dtype=self.dtype if _computes_otherwise(model, self.dtype) else None,
+            dtype=self.dtype if computes_otherwise(model, self.dtype) else None,
             training=noise == "frozen",
             batch_statistics=False,
         )
@@ -274,18 +274,6 @@ def _check_variables(variables: list[Any]) -> None:
                 "`model` must have trainable weights of floating point only. Received: "
                 f"{variable.path!r} of dtype {variable.dtype}"
             )
-
-
-def _widest(variables: list[Any]) -> str:
-    return "float64" if any(v.dtype == "float64" for v in variables) else "float32"
-
-
-def _computes_otherwise(model: Any, dtype: str) -> bool:
-    """Whether a layer computes in, or holds weights of, another precision."""
-    return any(
-        layer.compute_dtype != dtype or any(v.dtype != dtype for v in layer.weights)
-        for layer in all_layers(model)
-    )
 
 
 def _rows_that_fit(whole: FlatLoss, batch: Batch, start: Any) -> int:

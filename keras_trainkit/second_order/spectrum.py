@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import check_integer, check_number, received
+from keras_trainkit.problems.lanczos import lanczos
 from keras_trainkit.second_order.hessian import still_objective
 from keras_trainkit.second_order.objective import Objective
 
@@ -146,57 +147,3 @@ def product_at(objective: Objective) -> Callable[[np.ndarray], np.ndarray]:
         return objective.flat.hessian_product(start, given).numpy().astype(np.float64)
 
     return product
-
-
-def lanczos(
-    product: Callable[[np.ndarray], np.ndarray],
-    total: int,
-    count: int,
-    tolerance: float,
-    max_products: int,
-    seed: int,
-) -> tuple[np.ndarray, bool]:
-    """Returns the largest eigenvalues of a symmetric matrix, and whether they are near.
-
-    Every vector is made orthogonal to all before it, twice, so that no eigenvalue
-    shows up again as its own ghost.
-
-    Args:
-        product: Multiplies the matrix with a vector of length `total`.
-        total: Rows of the matrix.
-        count: How many eigenvalues.
-        tolerance: Relative error.
-        max_products: Largest number of products.
-        seed: Seed of the first vector.
-    """
-    random = np.random.default_rng(seed)
-    basis = np.zeros((min(max_products, total), total))
-    diagonal: list[float] = []
-    beside: list[float] = []
-    vector = random.normal(size=total)
-    for place in range(len(basis)):
-        basis[place] = vector / np.linalg.norm(vector)
-        vector = product(basis[place])
-        diagonal.append(float(basis[place] @ vector))
-        known = basis[: place + 1]
-        for _ in range(2):
-            vector = vector - known.T @ (known @ vector)
-        length = float(np.linalg.norm(vector))
-        matrix = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
-        values, parts = np.linalg.eigh(matrix)
-        scale = max(float(np.abs(values).max()), 1e-300)
-        if length <= 1e-12 * scale:
-            # The space so far holds its images: go on in a direction outside of it.
-            vector, length = random.normal(size=total), 0.0
-            for _ in range(2):
-                vector = vector - known.T @ (known @ vector)
-        found, missed = values[::-1][:count], length * np.abs(parts[-1, ::-1][:count])
-        least = np.maximum(np.abs(found), 1e-12 * scale)
-        if place + 1 == total:
-            return found, True
-        near = len(found) == count and (missed <= tolerance * least).all()
-        # A space that is its own image may have missed the largest ones.
-        if near and length > 0:
-            return found, True
-        beside.append(length)
-    return values[::-1][:count], False

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_trainkit.problems.lanczos import lanczos
 from keras_trainkit.second_order import (
     Objective,
     hessian,
@@ -11,7 +12,6 @@ from keras_trainkit.second_order import (
     top_eigenvalues,
 )
 from keras_trainkit.second_order.hessian import check_memory
-from keras_trainkit.second_order.spectrum import lanczos
 from tests import models
 from tests.tolerances import FLOAT64
 
