@@ -4,20 +4,18 @@ import warnings
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import check_integer, check_number, received
-from keras_trainkit.keras_model.arrays import keep_rows
 from keras_trainkit.keras_model.batches import Batches
 from keras_trainkit.problems.packing import Packing
+from keras_trainkit.second_order.overlapping_batches import (
+    OverlapSteps,
+    overlapping_batches,
+)
+from keras_trainkit.second_order.stepwise_search import StepwiseSearch
 
-SUFFICIENT, FLATTER = 1e-4, 0.9  # of the first slope: decrease, and what is left
-TRIALS = 20  # lengths along one direction
-CURVED = 1e-8  # least curvature of a pair, relative to the largest it could have
-DAMPED = 0.2  # of the expected curvature, below which a pair is damped
 FEW = 100  # rows of an overlap, below which pairs are mostly noise
-SAME = 1e-3  # relative difference of losses at the same weights, by rounding
 
 
 @keras.saving.register_keras_serializable(package="keras_trainkit")
@@ -147,7 +145,7 @@ class LBFGS(keras.optimizers.Optimizer):
                 stacklevel=2,
             )
         self._fed_by_batches = True
-        return _overlapping(self, data.arrays, data.rows, own, shared, seed)
+        return overlapping_batches(self, data.arrays, data.rows, own, shared, seed)
 
     def build(self, variables: list[Any]) -> None:
         """Makes the state: flat vectors as long as all weights together."""
@@ -159,25 +157,15 @@ class LBFGS(keras.optimizers.Optimizer):
         shapes = [tuple(variable.shape) for variable in variables]
         self._packing = Packing(shapes, [tf.as_dtype(v.dtype) for v in variables], kind)
         total, pairs = self._packing.total, self.history_size
-        vectors = (
-            ("anchor", "gradient", "direction", "trial")
+
+        def make(name: str, shape: tuple[int, ...] = ()) -> Any:
+            return self.add_variable(shape, "zeros", kind, name=name)
+
+        self._rule = (
+            StepwiseSearch(make, pairs, total)
             if self.overlap is None
-            else ("shared_gradient", "gathered", "step", "image")
+            else OverlapSteps(make, pairs, total, self.overlap)
         )
-        numbers = (
-            ("loss", "slope", "length", "low", "low_loss", "low_slope", "high")
-            + ("high_loss", "trials", "begun", "shrunk")
-            if self.overlap is None
-            else ("piece_number", "begun")
-        )
-        for name in vectors:
-            self._state(name, (total,), kind)
-        for name in numbers:
-            self._state(name, (), kind)
-        self._state("steps", (pairs, total), kind)
-        self._state("changes", (pairs, total), kind)
-        self._state("factors", (pairs,), kind)
-        self._state("scale", (), kind)
 
     def scale_loss(self, loss: Any) -> Any:
         """Looks at the loss of this step, and leaves it as it is."""
@@ -214,23 +202,24 @@ class LBFGS(keras.optimizers.Optimizer):
                     "model.fit(optimizer.batches(x, y, batch_size=...)). "
                     f"{received('overlap', self.overlap)}"
                 )
-            moved = self._piece(weights, gradient)
-        else:
-            if loss is None:
-                raise ValueError(
-                    "The step must show its loss by `optimizer.scale_loss(loss)`, as "
-                    "Keras' own train_step does without mixed_float16. "
-                    f"{received('loss', None)}"
-                )
-            moved = self._search(weights, tf.cast(loss, gradient.dtype), gradient)
+        elif loss is None:
+            raise ValueError(
+                "The step must show its loss by `optimizer.scale_loss(loss)`, as "
+                "Keras' own train_step does without mixed_float16. "
+                f"{received('loss', None)}"
+            )
+        shown = None if loss is None else tf.cast(loss, gradient.dtype)
+        rate = tf.cast(self.learning_rate, gradient.dtype)
+        moved = self._rule.step(weights, gradient, shown, rate)
         for variable, part in zip(variables, self._packing.split(moved), strict=True):
             variable.assign(part)
         self._iterations.assign_add(1)
 
     def finalize_variable_values(self, var_list: Any) -> None:
         """Ends `fit` at the best point that a search along the loss has reached."""
-        if self.built and self.overlap is None and float(self._begun) > 0:
-            parts = self._packing.split(tf.convert_to_tensor(self._anchor))
+        best = self._rule.best() if self.built else None
+        if best is not None:
+            parts = self._packing.split(best)
             for variable, part in zip(self._trainable_variables, parts, strict=True):
                 variable.assign(part)
 
@@ -244,251 +233,9 @@ class LBFGS(keras.optimizers.Optimizer):
             "overlap": self.overlap,
         }
 
-    def _state(self, name: str, shape: tuple[int, ...], kind: str) -> None:
-        made = self.add_variable(shape, "zeros", kind, name=name)
-        setattr(self, f"_{name}", made)
-
-    def _search(self, x: Any, loss: Any, gradient: Any) -> Any:
-        """Returns the next weights to be evaluated, on the full batch.
-
-        A search by bisection and parabolas for the weak Wolfe conditions, spread over
-        the train steps.
-        """
-        begun = self._begun > 0
-        at_anchor = begun & tf.reduce_all(tf.equal(x, self._anchor))
-        at_trial = begun & tf.reduce_all(tf.equal(x, self._trial)) & ~at_anchor
-        with tf.control_dependencies([self._check_same(at_anchor, loss)]):
-            loss = tf.identity(loss)
-        aims, length = tf.cond(
-            at_trial,
-            lambda: self._judge(x, loss, gradient),
-            lambda: self._begin(x, loss, gradient, at_anchor),
-        )
-        # Traced once: the two loops are most of the graph.
-        return tf.cond(aims, self._aim, lambda: self._try(length))
-
-    def _check_same(self, at_anchor: Any, loss: Any) -> Any:
-        apart = tf.abs(loss - self._loss)
-        same = apart <= SAME * tf.maximum(tf.abs(loss), 1e-12)
-        return tf.debugging.Assert(
-            ~at_anchor | same,
-            [
-                "L-BFGS on the full batch needs the same loss at the same weights. Fit "
-                "with batch_size=len(x) and without dropout, or use overlapping "
-                "batches: LBFGS(overlap=0.25) and optimizer.batches(...). Received: "
-                "losses",
-                tf.convert_to_tensor(self._loss),
-                loss,
-            ],
-        )
-
-    def _begin(self, x: Any, loss: Any, gradient: Any, again: Any) -> tuple[Any, Any]:
-        """Starts from a point; looks at a new one twice."""
-        self._anchor.assign(x)
-        self._gradient.assign(gradient)
-        self._loss.assign(loss)
-
-        kept = tf.cast(again, x.dtype)
-        self._factors.assign(self._factors * kept)
-        self._direction.assign(tf.zeros_like(x))
-        self._begun.assign(tf.ones_like(self._begun))
-        return again, tf.zeros([], x.dtype)
-
-    def _judge(self, x: Any, loss: Any, gradient: Any) -> tuple[Any, Any]:
-        """Goes on from a trial that is good enough, or tries another length."""
-        slope = _dot(gradient, self._direction)
-        finite = tf.math.is_finite(loss) & tf.math.is_finite(slope)
-        slack = 4 * _rounding(x) * tf.abs(self._loss)
-        promised = SUFFICIENT * self._length * self._slope
-        lower = finite & (
-            loss <= self._loss + tf.maximum(promised, -tf.abs(self._loss)) + slack
-        )
-        flat = slope >= FLATTER * self._slope
-
-        def take() -> Any:
-            b_s = -self._length * self._gradient
-            self._remember(x - self._anchor, gradient - self._gradient, b_s)
-            self._anchor.assign(x)
-            self._gradient.assign(gradient)
-            self._loss.assign(loss)
-            self._shrunk.assign(tf.ones_like(self._shrunk))
-            return tf.constant(True), tf.zeros([], x.dtype)
-
-        return tf.cond(
-            lower & flat, take, lambda: self._narrow(loss, slope, lower, finite)
-        )
-
-    def _narrow(
-        self, loss: Any, slope: Any, lower: Any, finite: Any
-    ) -> tuple[Any, Any]:
-        """Returns whether to aim anew, and else the next length to be tried."""
-        length = tf.convert_to_tensor(self._length)
-        low = tf.where(lower, length, self._low)
-        low_loss = tf.where(lower, loss, self._low_loss)
-        low_slope = tf.where(lower, slope, self._low_slope)
-        high = tf.where(lower, self._high, length)
-        high_loss = tf.where(lower, self._high_loss, tf.where(finite, loss, np.inf))
-        width = high - low
-        bent = high_loss - low_loss - low_slope * width
-        guess = low - low_slope * width * width / (2 * bent)
-        inside = tf.math.is_finite(guess)
-        guess = tf.where(inside, guess, low + width / 10)
-        guess = tf.clip_by_value(guess, low + width / 10, high - width / 10)
-        bounded = tf.math.is_finite(high)
-        following = tf.where(bounded, guess, 4 * length)
-        for variable, value in (
-            (self._low, low),
-            (self._low_loss, low_loss),
-            (self._low_slope, low_slope),
-            (self._high, high),
-            (self._high_loss, high_loss),
-        ):
-            variable.assign(value)
-        self._trials.assign(self._trials + 1)
-
-        # After many trials the pairs mislead, or the loss is at the end of its
-        # precision: ever shorter steps down the gradient, from the best point.
-        over = self._trials >= TRIALS
-        going = tf.cast(~over, length.dtype)
-        self._factors.assign(self._factors * going)
-        self._shrunk.assign(tf.where(over, self._shrunk / 16, self._shrunk))
-        return over, following
-
-    def _aim(self) -> Any:
-        """Chooses a direction from the anchor, and returns the first trial along it."""
-        gradient = tf.convert_to_tensor(self._gradient)
-        direction = -self._two_loops(gradient)
-        slope = _dot(gradient, direction)
-        downhill = (slope < 0) & tf.math.is_finite(slope)
-        known = downhill & tf.reduce_any(self._factors > 0)
-        self._factors.assign(
-            tf.where(downhill, self._factors, tf.zeros_like(self._factors))
-        )
-        direction = tf.where(downhill, direction, -gradient)
-        square = _dot(gradient, gradient)
-        self._direction.assign(direction)
-        self._slope.assign(tf.where(downhill, slope, -square))
-        rate = tf.cast(self.learning_rate, gradient.dtype)
-        gentle = tf.minimum(1.0, tf.math.rsqrt(tf.maximum(square, 1e-30)))
-        shrunk = tf.where(self._shrunk > 0, self._shrunk, 1.0)
-        self._shrunk.assign(shrunk)
-        self._low.assign(tf.zeros_like(self._low))
-        self._low_loss.assign(self._loss)
-        self._low_slope.assign(self._slope)
-        self._high.assign(np.inf * tf.ones_like(self._high))
-        self._high_loss.assign(np.inf * tf.ones_like(self._high))
-        self._trials.assign(tf.zeros_like(self._trials))
-        return self._try(rate * tf.where(known, 1.0, gentle * shrunk))
-
-    def _try(self, length: Any) -> Any:
-        self._length.assign(length)
-        self._trial.assign(self._anchor + length * self._direction)
-        return tf.convert_to_tensor(self._trial)
-
-    def _piece(self, x: Any, gradient: Any) -> Any:
-        """Takes one piece of a batch up; the last one moves the weights.
-
-        Pieces: the rows shared with the batch before, its own rows, the rows shared
-        with the next.
-        """
-        part = tf.constant(self.overlap, x.dtype)
-        piece = tf.convert_to_tensor(self._piece_number)
-
-        def first() -> Any:
-            change = gradient - self._shared_gradient
-
-            def pair() -> Any:
-                self._remember(
-                    tf.convert_to_tensor(self._step),
-                    change,
-                    tf.convert_to_tensor(self._image),
-                )
-                return tf.constant(0)
-
-            tf.cond(self._begun > 0, pair, lambda: tf.constant(0))
-            self._gathered.assign(part * gradient)
-            self._piece_number.assign(piece + 1)
-            return x
-
-        def own() -> Any:
-            self._gathered.assign(self._gathered + (1 - 2 * part) * gradient)
-            self._piece_number.assign(piece + 1)
-            return x
-
-        def last() -> Any:
-            self._shared_gradient.assign(gradient)
-            whole = self._gathered + part * gradient
-            finite = tf.reduce_all(tf.math.is_finite(whole))
-            direction = -self._two_loops(whole)
-            square = _dot(whole, whole)
-            downhill = finite & (_dot(whole, direction) < 0)
-            known = downhill & tf.reduce_any(self._factors > 0)
-            gentle = tf.minimum(1.0, tf.math.rsqrt(tf.maximum(square, 1e-30)))
-            rate = tf.cast(self.learning_rate, x.dtype)
-            rate = rate * tf.where(known, 1.0, gentle)
-            step = rate * tf.where(downhill, direction, -whole)
-            step = tf.where(finite, step, tf.zeros_like(step))
-            # After NaN the weights stay, and what was remembered is no help.
-            keep = tf.cast(downhill, x.dtype)
-            self._factors.assign(self._factors * keep)
-            self._step.assign(step)
-            self._image.assign(-rate * whole)
-            self._begun.assign(tf.cast(finite, x.dtype))
-            self._piece_number.assign(tf.zeros_like(piece))
-            return x + step
-
-        return tf.switch_case(tf.cast(piece, tf.int32), [first, own, last])
-
-    def _remember(self, s: Any, y: Any, b_s: Any) -> None:
-        """Takes a pair up, damped where it is hardly curved, if it is curved at all."""
-        s_y, s_b_s = _dot(s, y), _dot(s, b_s)
-        known = tf.reduce_any(self._factors > 0)
-        weak = known & (s_y < DAMPED * s_b_s)
-        kept = tf.where(weak, (1 - DAMPED) * s_b_s / (s_b_s - s_y), 1.0)
-        y = kept * y + (1 - kept) * b_s
-        s_y, s_s, y_y = _dot(s, y), _dot(s, s), _dot(y, y)
-        curved = (s_y > CURVED * tf.sqrt(s_s * y_y)) & tf.math.is_finite(y_y)
-
-        def take() -> Any:
-            for rows, row in ((self._steps, s), (self._changes, y)):
-                rows.assign(tf.concat([rows[1:], row[None]], axis=0))
-            factors = tf.concat([self._factors[1:], [1 / s_y]], axis=0)
-            self._factors.assign(factors)
-            self._scale.assign(s_y / y_y)
-            return tf.constant(0)
-
-        tf.cond(curved, take, lambda: tf.constant(0))
-
-    def _two_loops(self, gradient: Any) -> Any:
-        """Returns the inverse Hessian of the pairs times a gradient."""
-        factors = tf.convert_to_tensor(self._factors)
-        steps, changes = (
-            tf.convert_to_tensor(self._steps),
-            tf.convert_to_tensor(self._changes),
-        )
-        rest, weights = gradient, []
-        for place in reversed(range(self.history_size)):
-            weight = factors[place] * _dot(steps[place], rest)
-            rest = rest - weight * changes[place]
-            weights.append(weight)
-        known = tf.reduce_any(factors > 0)
-        rest = rest * tf.where(known, tf.convert_to_tensor(self._scale), 1.0)
-        for place, weight in enumerate(reversed(weights)):
-            back = factors[place] * _dot(changes[place], rest)
-            rest = rest + (weight - back) * steps[place]
-        return rest
-
 
 # What Keras hands over at loading for options that are not set.
 _UNUSED = ("jit_compile", "is_legacy_optimizer")
-
-
-def _dot(a: Any, b: Any) -> Any:
-    return tf.tensordot(tf.convert_to_tensor(a), tf.convert_to_tensor(b), 1)
-
-
-def _rounding(x: Any) -> float:
-    return float(np.finfo(x.dtype.as_numpy_dtype).eps)
 
 
 def _check(variables: list[Any]) -> None:
@@ -509,55 +256,3 @@ def _check(variables: list[Any]) -> None:
                 "L-BFGS works on weights without constraints. Received: "
                 f"variable={name!r} with {variable.constraint!r}"
             )
-
-
-def _overlapping(
-    optimizer: LBFGS, arrays: Any, rows: int, own: int, shared: int, seed: int
-) -> tf.data.Dataset:
-    stride = own + shared
-    steps = max(1, (rows - shared) // stride)
-
-    def order(epoch: int) -> np.ndarray:
-        return np.random.default_rng([seed, epoch]).permutation(rows)
-
-    def pieces() -> Any:
-        # By the optimizer's own count, so that a resumed training goes on the same.
-        epoch = int(optimizer.iterations) // (3 * steps) if optimizer.built else 0
-        now = order(epoch)
-        before = now[:shared]
-        if epoch:
-            last = order(epoch - 1)
-            before = last[shared + steps * stride - shared : shared + steps * stride]
-        place = shared
-        for _ in range(steps):
-            for chosen in (
-                before,
-                now[place : place + own],
-                now[place + own : place + stride],
-            ):
-                parts = tuple(keep_rows(part, np.sort(chosen)) for part in arrays)
-                yield tuple(
-                    tf.nest.flatten([part for part in parts if part is not None])
-                )
-            before = now[place + own : place + stride]
-            place += stride
-
-    present = tuple(part for part in arrays if part is not None)
-    leaves = [np.asarray(leaf) for leaf in tf.nest.flatten(list(present))]
-    signature = tuple(
-        tf.TensorSpec((None, *leaf.shape[1:]), leaf.dtype) for leaf in leaves
-    )
-    dataset = tf.data.Dataset.from_generator(pieces, output_signature=signature)
-
-    def packed(*flat: Any) -> Any:
-        queue = list(flat)
-        x, y, weight = (
-            tf.nest.map_structure(
-                lambda leaf: None if leaf is None else queue.pop(0), part
-            )
-            for part in arrays
-        )
-        return keras.utils.pack_x_y_sample_weight(x, y, weight)
-
-    count = tf.data.experimental.assert_cardinality(3 * steps)
-    return dataset.map(packed).apply(count)
