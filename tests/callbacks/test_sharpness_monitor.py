@@ -136,7 +136,7 @@ def test_model_without_second_derivatives_trains_on_with_a_word():
     monitor = callbacks.SharpnessMonitor(every_epochs=1)
     with pytest.warns(UserWarning, match="not measured.*second deriv") as warned:
         model.fit(x, y, epochs=3, verbose=0, callbacks=[monitor])
-    assert len(warned) == 1
+    assert len([one for one in warned if "not measured" in str(one.message)]) == 1
     assert "sharpness" not in monitor.record.measures
 
 
