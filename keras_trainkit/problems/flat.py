@@ -42,6 +42,9 @@ class FlatLoss:
         self._loss = loss
         self._jit_compile = jit_compile
         self._traces: dict[str, dict[Any, Any]] = {}
+        # A sequence that keeps its chunks gives the same one each time.
+        self._kept = len(chunks) > 0 and chunks[0] is chunks[0]
+        self._ready: dict[tuple[str, int], tuple[Any, list[Any]]] = {}
 
     @classmethod
     def of_problem(cls, problem: Problem, term: int = 0, **options: Any) -> "FlatLoss":
@@ -122,16 +125,30 @@ class FlatLoss:
     ) -> Any:
         total = None
         for place in range(len(self.chunks)) if chunks is None else chunks:
-            chunk = self.chunks[place]
-            leaves = _leaves(chunk)
-            found = self._trace(name, function, vectors, leaves, chunk)(
-                *vectors, *leaves
-            )
+            trace, leaves = self._call(name, function, vectors, place)
+            found = trace(*vectors, *leaves)
             if total is None:
                 total = found
             else:
                 total = [a + b for a, b in zip(total, found, strict=True)]
         return total
+
+    def _call(
+        self,
+        name: str,
+        function: Callable[..., tuple],
+        vectors: list[Any],
+        place: int,
+    ) -> tuple[Any, list[Any]]:
+        """Returns the trace for a chunk, and the chunk's tensors."""
+        ready = self._ready.get((name, place))
+        if ready is None:
+            chunk = self.chunks[place]
+            leaves = _leaves(chunk)
+            ready = self._trace(name, function, vectors, leaves, chunk), leaves
+            if self._kept:
+                self._ready[name, place] = ready
+        return ready
 
     def _trace(
         self,

@@ -79,14 +79,17 @@ class Evaluations:
 
     def look(self, vector: Any) -> Point:
         """Returns the point at a vector, not counted: for a report at the end."""
-        gradient: Any
-        if isinstance(vector, np.ndarray):
-            given = vector if self._on_arrays else tf.constant(vector)
-            value, gradient = self._source.value_and_gradient(given)
+        on_host = isinstance(vector, np.ndarray)
+        if on_host != self._on_arrays:
+            given = tf.constant(vector) if on_host else vector.numpy()
+        else:
+            given = vector
+        value, gradient = self._source.value_and_gradient(given)
+        if on_host:
+            if isinstance(gradient, tf.Tensor):
+                gradient = gradient.numpy()  # NumPy itself takes far longer to do it
             gradient = np.asarray(gradient, vector.dtype)
         else:
-            given = vector.numpy() if self._on_arrays else vector
-            value, gradient = self._source.value_and_gradient(given)
             gradient = tf.convert_to_tensor(gradient, vector.dtype)
         point = Point(vector, float(value), gradient)
         if math.isfinite(point.value) and (

@@ -1,11 +1,9 @@
 """Minimises the full objective of a model with a method of numerical optimisation."""
 
-import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_trainkit.arguments import (
@@ -15,12 +13,7 @@ from keras_trainkit.arguments import (
     received,
 )
 from keras_trainkit.problems.flat import FlatLoss
-from keras_trainkit.record.training_record import TrainingRecord
-from keras_trainkit.second_order.evaluations import (
-    Evaluations,
-    Iterate,
-    OutOfEvaluationsError,
-)
+from keras_trainkit.second_order.evaluations import Evaluations
 from keras_trainkit.second_order.gradient_source import GradientSource
 from keras_trainkit.second_order.hessian import check_memory
 from keras_trainkit.second_order.lbfgs_method import lbfgs
@@ -28,13 +21,13 @@ from keras_trainkit.second_order.minimization import Minimization
 from keras_trainkit.second_order.newton import newton
 from keras_trainkit.second_order.newton_cg import newton_cg
 from keras_trainkit.second_order.objective import Objective
+from keras_trainkit.second_order.run import Run
 from keras_trainkit.second_order.sfo import check_subspace, sfo
 from keras_trainkit.second_order.vectors import on_host
 
 METHODS = ("lbfgs", "newton", "newton-cg", "sfo")
 BY_DEFAULT = 1000  # evaluations
 FEW = 25  # mini-batches, below which SFO is warned of
-STALLED = 10  # iterations without a fall beyond rounding, after which nothing comes
 
 
 def minimize(
@@ -106,8 +99,9 @@ def minimize(
         the Keras `History`.
 
     Raises:
-        ValueError: If an argument is out of range, or the objective is none: see
-            `Objective`. The model is unchanged then.
+        ValueError: If an argument is out of range, a weight has a constraint, which
+            no method here would keep, or the objective is none: see `Objective`. The
+            model is unchanged then.
 
     Example:
         ```python
@@ -148,6 +142,7 @@ def minimize(
         dtype=dtype,
         noise=noise,
     )
+    _check_unconstrained(objective)
     start = objective.start()
     if on_host() or method in ("newton", "sfo"):
         start = start.numpy()
@@ -171,11 +166,21 @@ def minimize(
             "newton-cg": lambda: newton_cg(evaluate, start),
             "sfo": lambda: sfo(evaluate, start, batches, seed),
         }[method]()
-        run = _Run(objective, evaluate, validation_data, callbacks, verbose)
+        run = Run(objective, evaluate, validation_data, callbacks, verbose)
         return run.go(iterates, tolerance)
     finally:
         if cluster is not None:
             cluster.close()
+
+
+def _check_unconstrained(objective: Objective) -> None:
+    for variable in objective.variables:
+        if getattr(variable, "constraint", None) is not None:
+            raise ValueError(
+                "`model` must have weights without constraints, which these methods "
+                f"would not keep. Received: {variable.path!r} with "
+                f"{variable.constraint!r}"
+            )
 
 
 def _check_newton_starts(weights: int, limit: int | None) -> None:
@@ -200,141 +205,3 @@ def _subfunctions(objective: Objective, count: int | None, seed: int) -> FlatLos
         )
     check_subspace(objective.packing.total, len(batches.chunks))
     return batches
-
-
-class _Run:
-    """Follows a method's iterates with callbacks, record and progress bar."""
-
-    def __init__(
-        self,
-        objective: Objective,
-        evaluate: Evaluations,
-        validation_data: Any,
-        callbacks: Sequence[Any],
-        verbose: int,
-    ) -> None:
-        self._objective, self._evaluate = objective, evaluate
-        self._model = objective.model
-        self._validate = _validation(self._model, validation_data)
-        self._watched = bool(callbacks) or self._validate is not None
-        self._history = keras.callbacks.History()
-        self._callbacks = keras.callbacks.CallbackList(
-            [*callbacks, self._history],
-            add_history=False,
-            add_progbar=False,
-            model=self._model,
-            verbose=0,
-            epochs=evaluate.limit,
-            steps=1,
-        )
-        self._bar = (
-            keras.utils.Progbar(evaluate.limit, unit_name="evaluation")
-            if verbose
-            else None
-        )
-        self._record = TrainingRecord()
-        self._rounding = float(np.finfo(objective.dtype).eps)
-
-    def go(self, iterates: Iterator[Iterate], tolerance: float) -> Minimization:
-        model, count, stopped = self._model, 0, "no lower loss"
-        still, last = 0, self._objective.start_loss
-        inexact = None
-        model.stop_training = False
-        try:
-            self._callbacks.on_train_begin()
-            for iterate in self._limited(iterates):
-                if iterate is None:
-                    stopped = "evaluations"
-                    break
-                self._epoch(count, iterate)
-                count += 1
-                inexact = None if iterate.exact else iterate.vector
-                fell = last - iterate.loss > 4 * self._rounding * abs(last)
-                still, last = (0 if fell else still + 1), min(last, iterate.loss)
-                if model.stop_training:
-                    stopped = "callback"
-                elif iterate.gradient_norm <= tolerance:
-                    stopped = "gradient"
-                elif iterate.exact and still >= STALLED:
-                    stopped = "stalled"
-                else:
-                    continue
-                break
-        finally:
-            # Whatever ended it, an interrupt included: the best weights so far.
-            if inexact is not None:
-                self._evaluate.look(inexact)
-            best = self._evaluate.best
-            if best is not None:
-                self._objective.write(best.vector)
-        self._callbacks.on_train_end({"loss": last})
-        if self._bar is not None:
-            self._bar.update(self._evaluate.limit, finalize=True)
-        return Minimization(
-            loss=math.nan if best is None else best.value,
-            gradient_norm=math.nan if best is None else best.gradient_norm,
-            evaluations=self._evaluate.spent,
-            iterations=count,
-            stopped=stopped,
-            record=self._record,
-            history=self._history,
-            notes=tuple(self._objective.notes),
-        )
-
-    def _limited(self, iterates: Iterator[Iterate]) -> Iterator[Iterate | None]:
-        """Ends with `None` where the evaluations are used up."""
-        try:
-            yield from iterates
-        except OutOfEvaluationsError:
-            yield None
-
-    def _epoch(self, count: int, iterate: Iterate) -> None:
-        logs = {
-            "loss": iterate.loss,
-            "gradient_norm": iterate.gradient_norm,
-            "evaluations": self._evaluate.spent,
-            **iterate.details,
-        }
-        if self._watched:
-            self._objective.write(iterate.vector)
-        self._callbacks.on_epoch_begin(count)
-        self._callbacks.on_train_batch_begin(0)
-        self._callbacks.on_train_batch_end(0, {"loss": iterate.loss})
-        if self._validate is not None:
-            logs.update(self._validate(self._callbacks))
-        self._callbacks.on_epoch_end(count, logs)
-        place: dict[str, Any] = {"step": int(self._evaluate.spent), "epoch": count}
-        for name, value in logs.items():
-            if name != "evaluations" and np.ndim(value) == 0:
-                self._record.add(_recorded(name), float(value), **place)
-        if self._bar is not None:
-            self._bar.update(
-                min(int(self._evaluate.spent), self._evaluate.limit - 1),
-                [("loss", iterate.loss)],
-            )
-
-
-def _recorded(name: str) -> str:
-    return {"loss": "epoch_loss"}.get(name, name)
-
-
-def _validation(model: Any, data: Any) -> Callable[[Any], dict[str, float]] | None:
-    if data is None:
-        return None
-    if isinstance(data, list | tuple):
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(tuple(data))
-    else:
-        x, y, weight = data, None, None
-
-    def validate(callbacks: Any) -> dict[str, float]:
-        found = model.evaluate(
-            x,
-            y,
-            sample_weight=weight,
-            verbose=0,
-            return_dict=True,
-            callbacks=callbacks,
-        )
-        return {f"val_{name}": value for name, value in found.items()}
-
-    return validate

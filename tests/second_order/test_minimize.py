@@ -244,3 +244,18 @@ def test_minimize_refuses_bad_arguments_and_changes_nothing(options, message):
     with pytest.raises(ValueError, match=message):
         minimize(model, x, y, **options)
     assert models.same(before, models.weights_of(model))
+
+
+def test_minimize_refuses_constraints_that_it_would_not_keep():
+    x, y = models.data()
+
+    def bounded():
+        return keras.Sequential(
+            [keras.Input((8,)), keras.layers.Dense(3, kernel_constraint="non_neg")]
+        )
+
+    model = models.compiled(bounded)
+    before = models.weights_of(model)
+    with pytest.raises(ValueError, match=r"without constraints.*kernel.*NonNeg"):
+        minimize(model, x, y)
+    assert models.same(before, models.weights_of(model))
