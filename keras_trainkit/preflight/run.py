@@ -3,7 +3,7 @@
 import dataclasses
 import time
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from keras_trainkit.arguments import (
@@ -86,6 +86,10 @@ class Preflight:
     def __getitem__(self, check: str) -> Verdict:
         """Returns the verdict of one check by its name."""
         return {verdict.name: verdict for verdict in self.verdicts}[check]
+
+    def __iter__(self) -> Iterator[Verdict]:
+        """Goes through the verdicts in order."""
+        return iter(self.verdicts)
 
     def to_frame(self) -> Any:
         """Returns the table as a pandas DataFrame: check, status, why, advice."""

@@ -27,7 +27,8 @@ class Arrival(Instrument):
         """Takes the moment."""
         if seen.model.jit_compile and not seen.model.run_eagerly:
             return []
-        data = [part for part in tf.nest.flatten(seen.data) if tf.is_tensor(part)]
+        parts = tf.nest.flatten(seen.data, expand_composites=True)
+        data = [part for part in parts if tf.is_tensor(part)]
         with tf.control_dependencies([] if tf.executing_eagerly() else data):
             moment = tf.timestamp()
         return [(ARRIVED, tf.cast(tf.math.floormod(moment, PERIOD), tf.float32))]
