@@ -15,7 +15,7 @@ from keras_trainkit.arguments import (
     check_number,
     received,
 )
-from keras_trainkit.gradcheck.entries import make_entries, sweep, worst_first
+from keras_trainkit.gradcheck.entries import Entry, make_entries, sweep, worst_first
 from keras_trainkit.gradcheck.evaluator import Evaluator
 from keras_trainkit.gradcheck.lift import lift
 from keras_trainkit.gradcheck.locate import Comparison
@@ -31,6 +31,7 @@ from keras_trainkit.gradcheck.variants import (
     second_order,
 )
 from keras_trainkit.keras_model.batches import layer_rows, take_batch
+from keras_trainkit.keras_model.state import kept
 from keras_trainkit.problems.of_function import function_problem
 from keras_trainkit.problems.of_layer import layer_problem
 from keras_trainkit.problems.of_model import model_problem
@@ -72,9 +73,10 @@ def gradcheck(
     wrong, and the likely mistake is named. A `stop_gradient` too many is found;
     one that is missing cannot be, because no difference shows what was meant.
 
-    Nothing of the model changes: not its weights, optimizer, metrics nor any
-    random state. Dropout and noise draw one fixed mask. Costs 0.3 to 1 s on small
-    nets; for large ones use `joint=True` and few `examples`.
+    Nothing of the model changes: not its weights, optimizer, metrics, plain variables
+    of its layers and losses, nor any random state. Dropout and noise draw one fixed
+    mask. Costs 0.3 to 1 s on small nets; for large ones use `joint=True` and few
+    `examples`.
 
     Args:
         target: A compiled model (its training loss), a layer (its outputs,
@@ -160,73 +162,79 @@ def gradcheck(
             "`target` must be a Keras model, a layer or a function. "
             f"{received('target', target)}"
         )
-    make, rows = _maker(target, x, y, sample_weight, wrt, examples, training, seed)
-    options = (order, directions, seed, double, verbose)
-    by_keras: list[bool] = []
-    if hold_stopped is None:
-        problem, evaluator = _traced(_noting(make, by_keras), *options)
-        evaluator.value()
-        if any(by_keras):
-            problem, evaluator = _traced(_holding(make, of_keras=True), *options)
-    else:
-        chosen = _holding(make, of_keras=False) if hold_stopped else make
-        problem, evaluator = _traced(chosen, *options)
-    if burn_in_steps:
-        problem = burn_in(problem, evaluator, burn_in_steps)
-        evaluator = Evaluator(
-            problem, directions=directions, seed=seed, progress=verbose
-        )
-        if not problem.double:
-            lift(evaluator)
-    point = look_at_point(evaluator)
-    claimed, own_noise = _claimed(evaluator, gradient)
-    widening = max(1.0, problem.depth / 10)
-    limit = TOLERANCE * widening if tolerance is None else tolerance
-    if not evaluator.double:
-        limit = max(limit, SINGLE)
-    if problem.double and _is_coarse(point) and evaluator.single_precision:
-        names = ", ".join(dict.fromkeys(evaluator.single_precision[:3]))
-        lifted = lift(evaluator)
-        problem.notes.append(
-            f"part of the computation is in single precision ({names}); "
-            + ("lifted to float64" if lifted else "judged with its noise")
-        )
+    with kept(target):
+        make, rows = _maker(target, x, y, sample_weight, wrt, examples, training, seed)
+        options = (order, directions, seed, double, verbose)
+        by_keras: list[bool] = []
+        if hold_stopped is None:
+            problem, evaluator = _traced(_noting(make, by_keras), *options)
+            evaluator.value()
+            if any(by_keras):
+                problem, evaluator = _traced(_holding(make, of_keras=True), *options)
+        else:
+            chosen = _holding(make, of_keras=False) if hold_stopped else make
+            problem, evaluator = _traced(chosen, *options)
+        if burn_in_steps:
+            problem = burn_in(problem, evaluator, burn_in_steps)
+            evaluator = Evaluator(
+                problem, directions=directions, seed=seed, progress=verbose
+            )
+            if not problem.double:
+                lift(evaluator)
         point = look_at_point(evaluator)
         claimed, own_noise = _claimed(evaluator, gradient)
-    # A loss of zero says nothing about the rounding of its gradient.
-    relative_noise = min(point.relative_noise, 1e-6)
-    comparison = Comparison(
-        evaluator, claimed, point, limit, max(own_noise, 16 * relative_noise)
-    )
-    jobs = sample_jobs(
-        evaluator,
-        claimed,
-        directions=directions,
-        coordinates=evaluator.total if coordinates == "all" else int(coordinates),
-        joint=joint,
-        seed=seed,
-    )
-    measured = comparison.measure(jobs)
-    entries = make_entries(evaluator, jobs, measured)
-    causes = search(comparison, jobs, measured, entries, rows, seed)
-    notes = problem.notes + notes_on(comparison, widening)
-    stops = evaluator.stops if causes and not hold_stopped else []
-    if stops:
-        notes.append(
-            f"stop_gradient at {', '.join(stops[:3])}: if it is meant, pass "
-            "hold_stopped=True"
+        widening = max(1.0, problem.depth / 10)
+        limit = TOLERANCE * widening if tolerance is None else tolerance
+        if not evaluator.double:
+            limit = max(limit, SINGLE)
+        if problem.double and _is_coarse(point) and evaluator.single_precision:
+            names = ", ".join(dict.fromkeys(evaluator.single_precision[:3]))
+            lifted = lift(evaluator)
+            problem.notes.append(
+                f"part of the computation is in single precision ({names}); "
+                + ("lifted to float64" if lifted else "judged with its noise")
+            )
+            point = look_at_point(evaluator)
+            claimed, own_noise = _claimed(evaluator, gradient)
+        # A loss of zero says nothing about the rounding of its gradient.
+        relative_noise = min(point.relative_noise, 1e-6)
+        comparison = Comparison(
+            evaluator, claimed, point, limit, max(own_noise, 16 * relative_noise)
         )
-    if forward_mode:
-        notes.append(forward_note(comparison))
-    return GradientCheck(
-        title=problem.title,
-        entries=worst_first(entries),
-        causes=causes,
-        notes=notes,
-        tolerance=limit,
-        widening=widening,
-        sweep=lambda entry: sweep(evaluator, entry),
-    )
+        jobs = sample_jobs(
+            evaluator,
+            claimed,
+            directions=directions,
+            coordinates=evaluator.total if coordinates == "all" else int(coordinates),
+            joint=joint,
+            seed=seed,
+        )
+        measured = comparison.measure(jobs)
+        entries = make_entries(evaluator, jobs, measured)
+        causes = search(comparison, jobs, measured, entries, rows, seed)
+        notes = problem.notes + notes_on(comparison, widening)
+        stops = evaluator.stops if causes and not hold_stopped else []
+        if stops:
+            notes.append(
+                f"stop_gradient at {', '.join(stops[:3])}: if it is meant, pass "
+                "hold_stopped=True"
+            )
+        if forward_mode:
+            notes.append(forward_note(comparison))
+
+        def swept(entry: Entry) -> tuple[np.ndarray, np.ndarray]:
+            with kept(target):
+                return sweep(evaluator, entry)
+
+        return GradientCheck(
+            title=problem.title,
+            entries=worst_first(entries),
+            causes=causes,
+            notes=notes,
+            tolerance=limit,
+            widening=widening,
+            sweep=swept,
+        )
 
 
 def _maker(

@@ -8,13 +8,17 @@ def components(variable: Any, model: Any) -> tuple[Any, ...]:
 
     Args:
         variable: A Keras or TensorFlow variable of the model.
-        model: The model, whose strategy may have mirrored the variable.
+        model: The model, whose strategy may have mirrored the variable; what has no
+            strategy mirrors nothing.
 
     Returns:
         One variable for each replica; replicas may differ in what they hold, as
         the statistics of BatchNormalization do.
     """
-    return tuple(model.distribute_strategy.experimental_local_results(plain(variable)))
+    strategy = getattr(model, "distribute_strategy", None)
+    if strategy is None:
+        return (plain(variable),)
+    return tuple(strategy.experimental_local_results(plain(variable)))
 
 
 def plain(variable: Any) -> Any:

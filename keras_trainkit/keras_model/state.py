@@ -60,7 +60,7 @@ def kept(model: Any) -> Iterator[None]:
     Nothing is computed with the values, and each replica gets its own back.
 
     Args:
-        model: A built model.
+        model: A built model; or a layer or a function, without replicas.
 
     Yields:
         Nothing.
@@ -72,7 +72,8 @@ def kept(model: Any) -> Iterator[None]:
     finally:
         write(variables.values(), before)
         # What was made meanwhile starts as it would have: metrics from zero.
-        if any(id(part) not in variables for part in parts_of(model)):
+        made = any(id(part) not in variables for part in parts_of(model))
+        if made and getattr(model, "compiled", False):
             model.reset_metrics()
             write(variables.values(), before)
 

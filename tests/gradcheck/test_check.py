@@ -337,6 +337,54 @@ def test_gradcheck_refuses_what_it_cannot_check(function, inputs, message):
         tk.gradcheck(function, inputs)
 
 
+def _counted():
+    """A loss, a layer and a function that count their calls, and change with it."""
+    count = tf.Variable(1.0, trainable=False)
+
+    class Counting(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            count.assign_add(0.5)
+            return tf.reduce_mean(tf.square(y_true - y_pred), axis=-1) * count
+
+    class Layer(L.Layer):
+        def call(self, x):
+            count.assign_add(0.5)
+            return x * tf.cast(count, x.dtype)
+
+    def function(x):
+        count.assign_add(0.5)
+        return tf.reduce_sum(x * x) * tf.cast(count, x.dtype)
+
+    model = keras.Sequential([keras.Input((3,)), L.Dense(2)])
+    model.compile("sgd", Counting())
+    return count, {
+        "model": (model, np.ones((4, 3)), np.ones((4, 2), "float32")),
+        "layer": (Layer(), np.ones((4, 3), "float32")),
+        "function": (function, np.ones(3)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["model", "layer", "function"])
+def test_gradcheck_puts_back_plain_variables_of_what_it_refuses(kind):
+    count, targets = _counted()
+    with pytest.raises(ValueError, match="same value"):
+        tk.gradcheck(*targets[kind])
+    assert float(count) == 1.0
+
+
+def test_gradcheck_puts_back_a_counter_that_changes_no_value():
+    count = tf.Variable(0, trainable=False)
+
+    def function(x):
+        count.assign_add(1)
+        return tf.reduce_sum(x * x)
+
+    check = tk.gradcheck(function, np.ones(3))
+    assert check.ok
+    check.plot()
+    assert int(count) == 0
+
+
 def test_gradcheck_refuses_a_model_without_loss_or_weights():
     model = keras.Sequential([keras.Input((2,)), L.Flatten()])
     with pytest.raises(ValueError, match="must be compiled"):
