@@ -1,26 +1,34 @@
-"""What it costs to begin: the first fit of a model, and later ones, with and without.
+"""What it costs to begin, to begin again, and to go on for long.
 
 Keras traces the step when it is first called, and so does whatever watches it. Shown
 is the processor time of a first `fit` of a few steps, bare and with
 `TrainingMonitor()`, each in a process of its own; the time of later fits of two steps,
-bare and watched by turns; and how the process grows over many.
+bare and watched by turns, and how the process grows over many; and how it grows over a
+long fit of a tiny model that is read in every step.
 
-    python benchmarks/beginning.py [--models digits_cnn transformer] [--fits 200]
+    python benchmarks/beginning.py first [digits_cnn transformer ...]
+    python benchmarks/beginning.py later [--fits 200]
+    python benchmarks/beginning.py steps [--steps 200000]
+    python benchmarks/beginning.py profile digits_cnn
 """
 
 import argparse
+import cProfile
 import gc
 import json
 import os
+import pstats
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import keras_trainkit as tk
 
@@ -142,37 +150,117 @@ def later(name, fits):
     return *settled, per_fit
 
 
+class Growth(keras.callbacks.Callback):
+    """Notes the size of the process at the end of each epoch, in MB."""
+
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.sizes.append(megabytes())
+
+
+def long_fit(steps, watched, directory):
+    """Sizes of the process after each tenth of the steps, and CPU seconds."""
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4), layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    x = np.random.default_rng(0).normal(size=(BATCH, 4)).astype("float32")
+    data = tf.data.Dataset.from_tensors((x, x[:, :1])).repeat()
+    growth = Growth()
+    monitors = []
+    if watched:
+        monitors = [tk.callbacks.TrainingMonitor(directory, every=1)]
+    began = time.process_time()
+    model.fit(
+        data,
+        steps_per_epoch=steps // 10,
+        epochs=10,
+        verbose=0,
+        callbacks=[*monitors, growth],
+    )
+    return growth.sizes, time.process_time() - began
+
+
+def profile(name):
+    """Where the time of a watched first fit goes."""
+    other = compiled(lambda: dense(1))
+    seconds(other, data_for(other, 2), [tk.callbacks.TrainingMonitor()])
+    model = compiled(MODELS[name])
+    data = data_for(model, STEPS)
+    profiler = cProfile.Profile()
+    profiler.enable()
+    seconds(model, data, [tk.callbacks.TrainingMonitor()])
+    profiler.disable()
+    pstats.Stats(profiler).sort_stats("cumulative").print_stats(70)
+
+
 def measure(*arguments):
     """One measurement in a process of its own."""
-    command = [sys.executable, __file__, "--measure", *map(str, arguments)]
+    what, *numbers = map(str, arguments)
+    command = [sys.executable, __file__, what, "--measure", *numbers]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", nargs="*", default=list(MODELS), choices=MODELS)
-    parser.add_argument("--fits", type=int, default=200, help="later fits")
-    parser.add_argument("--measure", nargs="*", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.measure:
-        kind, name, number = arguments.measure
-        result = {"first": first, "later": later}[kind](name, int(number))
-        print(json.dumps(result))
-        return
+def show_first(names):
     print("| model | first fit, s bare | watched | ratio |")
     print("|---|---|---|---|")
-    for name in arguments.models:
+    for name in names:
         bare, watched = (measure("first", name, kind) for kind in (0, 1))
         ratio = watched / bare
         print(f"| {name} | {bare:.1f} | {watched:.1f} | {ratio:.2f} |", flush=True)
-    if arguments.fits:
-        bare, watched, growth = measure("later", "digits_cnn", arguments.fits)
+
+
+def show_later(fits):
+    bare, watched, growth = measure("later", "digits_cnn", fits)
+    print(
+        f"A later fit of two steps: {1e3 * bare:.1f} ms bare, "
+        f"{1e3 * watched:.1f} watched, ratio {watched / bare:.2f}; over {fits} fits "
+        f"the process grows by {1e3 * growth:.1f} kB a fit"
+    )
+
+
+def show_steps(steps):
+    for watched in (0, 1):
+        sizes, taken = measure("steps", steps, watched)
+        parts = ", ".join(f"{size - sizes[0]:.1f}" for size in sizes[1:])
         print(
-            f"\nA later fit of two steps: {1e3 * bare:.1f} ms bare, "
-            f"{1e3 * watched:.1f} watched, ratio {watched / bare:.2f}; "
-            f"the process grows by {1e3 * growth:.1f} kB a fit"
+            f"{'watched' if watched else 'bare'}: {1e6 * taken / steps:.0f} us of CPU "
+            f"a step; MB more after each tenth of {steps:,} steps than after the "
+            f"first: {parts}",
+            flush=True,
         )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["first", "later", "steps", "profile"])
+    parser.add_argument("models", nargs="*", help=", ".join(MODELS))
+    parser.add_argument("--fits", type=int, default=200, help="later fits")
+    parser.add_argument("--steps", type=int, default=200_000, help="of the long fit")
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        name, number = arguments.measure
+        print(json.dumps(measured(arguments.what, name, int(number))))
+    elif arguments.what == "first":
+        show_first(arguments.models or list(MODELS))
+    elif arguments.what == "later":
+        show_later(arguments.fits)
+    elif arguments.what == "steps":
+        show_steps(arguments.steps)
+    else:
+        profile(*arguments.models)
+
+
+def measured(what, name, number):
+    if what == "first":
+        return first(name, number)
+    if what == "later":
+        return later(name, number)
+    with tempfile.TemporaryDirectory() as directory:
+        return long_fit(int(name), number, os.path.join(directory, "run"))
 
 
 if __name__ == "__main__":

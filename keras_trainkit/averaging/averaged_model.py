@@ -9,6 +9,7 @@ import keras
 
 from keras_trainkit.averaging.batch_statistics import BatchStatistics
 from keras_trainkit.averaging.running_average import RunningAverage
+from keras_trainkit.keras_model.generators import generators_restored
 from keras_trainkit.keras_model.replicas import components
 from keras_trainkit.keras_model.state import kept
 
@@ -63,7 +64,8 @@ class AveragedModel:
             return []
         count = int(self._average.count.numpy())
         if self._estimated is None or self._estimated[0] != count:
-            self._estimated = count, self._estimate(self._estimator)
+            with generators_restored(), kept(self._model):
+                self._estimated = count, self._estimate(self._estimator)
         return self._estimated[1]
 
     def _estimate(self, estimator: BatchStatistics) -> list[tuple[Any, Any]]:

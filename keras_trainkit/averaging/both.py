@@ -1,12 +1,15 @@
 """Validates two sets of weights on the same batches, in one pass over the data."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_trainkit.keras_model.generators import generators_restored
 from keras_trainkit.keras_model.state import parts_of, read, write
+from keras_trainkit.keras_model.test_function import unshared
 from keras_trainkit.keras_model.train_function import traced, written_by
 from keras_trainkit.train_step.replay import Replay, is_of_tensorflow, take
 
@@ -30,6 +33,8 @@ class BothEvaluated:
         self._function = function
         # Behind the stand-ins of other averages, which have their own turn.
         self.plain = getattr(function, "plain", function)
+        # What the other weights are given to.
+        self._beside = self.plain
         self._assign = assign
         self._parts: list[Any] = []
         self._others: list[Any] = []
@@ -49,7 +54,8 @@ class BothEvaluated:
         own = read(self._parts)
         try:
             write(self._parts, self._others)
-            self._logs = self.plain(self._again(1, batches))
+            with self._generators_kept():
+                self._logs = self._beside(self._again(1, batches))
             self._others = read(self._parts)
         finally:
             write(self._parts, own)
@@ -85,10 +91,13 @@ class BothEvaluated:
         found = {id(part): part for part in parts_of(model)}
         if not model.run_eagerly:
             # Metrics are built while it is traced.
-            function = traced(self.plain, iterator if of_tensorflow else batches)
-            if function is not None:
-                found |= {id(part): part for part in written_by(function)}
-                found |= {id(part): part for part in parts_of(model)}
+            data = iterator if of_tensorflow else batches
+            self._beside = unshared(model, self.plain, data)
+            for function in {self.plain, self._beside}:
+                trace = traced(function, data)
+                if trace is not None:
+                    found |= {id(part): part for part in written_by(trace)}
+            found |= {id(part): part for part in parts_of(model)}
         self._parts = list(found.values())
         own = read(self._parts)
         self._assign()
@@ -99,6 +108,12 @@ class BothEvaluated:
             self._replays = [
                 Replay(iterator, strategy, model.steps_per_execution) for _ in range(2)
             ]
+
+    def _generators_kept(self) -> Any:
+        # Run eagerly, its operations draw from those of the process.
+        if self._model.run_eagerly:
+            return generators_restored()
+        return contextlib.nullcontext()
 
     def _again(self, which: int, batches: list[Any]) -> Any:
         if not self._replays:

@@ -28,11 +28,15 @@ def generators_restored() -> Iterator[None]:
     """Puts Python's, NumPy's, TensorFlow's and Keras' generators back.
 
     Yields:
-        Nothing; what is drawn inside is drawn again afterwards.
+        Nothing; what is drawn afterwards is what would have been drawn now.
     """
     python, numpy = random.getstate(), np.random.get_state()
     of_seeds = getattr(context.context(), "_rng", None)
     drawn = None if of_seeds is None else of_seeds.getstate()
+    if of_seeds is not None:
+        # Each seed of an eager operation has a generator of its own, which TensorFlow
+        # keeps: seeds that are drawn again afterwards must not be used up inside.
+        of_seeds.seed(of_seeds.getrandbits(64))
     tensorflow = _tensorflow_generator()
     state = None if tensorflow is None else tensorflow.state.numpy()
     of_keras = global_state.get_global_attribute(_KERAS)

@@ -1,5 +1,6 @@
 """The train function that is called while a run is measured."""
 
+import dataclasses
 import math
 import time
 import weakref
@@ -54,8 +55,10 @@ class MeasuredFunction:
         # Time of the first call, which traces, and of those after it.
         self._first_call: float | None = None
         self._later = 0.0
-        self._open_call: tuple[float, float, bool, float] | None = None
-        self._ended_calls: list[tuple[int, float, float]] = []
+        self._open_call: _OpenCall | None = None
+        self._ended_calls: list[tuple[int, float, float, float | None]] = []
+        # Measures of calls that could not be told.
+        self.untold: set[str] = set()
         self.step: MeasuredStep | None = None
         self.pending_steps = 0
         self.fetched_steps = 0
@@ -130,7 +133,9 @@ class MeasuredFunction:
         self._end_call(began)
         moment = time.time()  # of the clock that the device reads
         logs = function(iterator)
-        self._open_call = began, time.perf_counter(), bool(due), moment
+        self._open_call = _OpenCall(
+            began, time.perf_counter(), bool(due), moment, function.waited
+        )
         if calibration is not None:
             calibration.after_call()
         else:
@@ -176,16 +181,16 @@ class MeasuredFunction:
             Steps and values; of a call of several steps the first.
         """
         if self._open_call is not None:
-            self._end_call(self._open_call[1])
+            self._end_call(self._open_call.returned)
         rows: dict[tuple[Series, ...], list[tuple[int, list[float]]]] = {}
-        for first, seconds, began in self._ended_calls:
+        for first, seconds, began, wait in self._ended_calls:
             steps = self._model().steps_per_execution
-            wait = None
-            if steps == 1 and first in arrivals:
+            if wait is None and steps == 1 and first in arrivals:
                 wait = min(waited(began, arrivals[first]), seconds)
             call = Call(steps, seconds, wait)
             pairs = [p for each in self.request.on("calls") for p in each.read(call)]
             series = tuple(column.series for column, _ in pairs)
+            self.untold |= self._call_measures - {one.measure for one in series}
             numbers = [float(number) for _, number in pairs]
             rows.setdefault(series, []).append((first, numbers))
         self._ended_calls.clear()
@@ -195,6 +200,10 @@ class MeasuredFunction:
             columns = {name: values[:, k] for k, name in enumerate(series)}
             taken.append((np.array([step for step, _ in own], np.int64), columns))
         return taken
+
+    @property
+    def _call_measures(self) -> set[str]:
+        return {m.name for each in self.request.on("calls") for m in each.measures}
 
     def note_fetched(self) -> None:
         """Is told that all readings were fetched that waited on the device."""
@@ -211,6 +220,7 @@ class MeasuredFunction:
         self._on_full = weakref.WeakMethod(on_full)
         self._open_call = None
         self._ended_calls.clear()
+        self.untold.clear()
         self.pending_steps = 0
         self.called = False
         if afresh:
@@ -289,13 +299,34 @@ class MeasuredFunction:
         """Takes the time of the call before this one."""
         if self._open_call is None:
             return
-        (began, returned, reads, moment), self._open_call = self._open_call, None
+        call, self._open_call = self._open_call, None
         if self._host_knows or not self.request.channels:
-            self.cost.add_call(returned - began, reads)
+            self.cost.add_call(call.returned - call.began, call.reads)
         if self.request.on("calls"):
             steps = self._model().steps_per_execution
             first = self.fetched_steps + self.pending_steps - steps
-            self._ended_calls.append((first, now - began, moment))
+            self._ended_calls.append(
+                (first, now - call.began, call.moment, call.waited)
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class _OpenCall:
+    """A call whose time is not over: the host may wait before it makes the next.
+
+    Args:
+        began: When it was made.
+        returned: When it returned.
+        reads: Whether readings were due in it.
+        moment: When it was made, by the clock that the device reads.
+        waited: How long it waited for its data, if the host took them.
+    """
+
+    began: float
+    returned: float
+    reads: bool
+    moment: float
+    waited: float | None
 
 
 def _layer_in(name: str, labels: list[str]) -> str:

@@ -1,24 +1,21 @@
 """The recorder: measures one run for all callbacks and keeps its record."""
 
-import datetime
 import os
-import platform
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.layers import measured_layers
-from keras_trainkit.keras_model.optimizers import optimizers_of
 from keras_trainkit.record.series import Fit, Series
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.record.vocabulary import recorded_name
 from keras_trainkit.recording.arrival import ARRIVED
 from keras_trainkit.recording.columns import EXAMPLES
+from keras_trainkit.recording.description import description, measured, now
 from keras_trainkit.recording.function import MeasuredFunction
 from keras_trainkit.recording.instrument import FIXED
 from keras_trainkit.recording.merging import merge_replicas
@@ -26,9 +23,10 @@ from keras_trainkit.recording.place import Place
 from keras_trainkit.recording.record_keeper import RecordKeeper
 from keras_trainkit.recording.request import Request
 from keras_trainkit.recording.step import MeasuredStep
-from keras_trainkit.recording.surroundings import surroundings
 from keras_trainkit.train_step.shared_function import Make, SharedFunction
-from keras_trainkit.version import __version__
+
+# Seconds of tracing that who watches is told of.
+_LONG = 5.0
 
 _recorders: "weakref.WeakKeyDictionary[Any, Recorder]" = weakref.WeakKeyDictionary()
 
@@ -62,6 +60,7 @@ class Recorder:
         self._ended: int | None = None
         self._stopped = False
         self._goes_on = False
+        self._told_of_trace = False
 
     @classmethod
     def join(
@@ -152,6 +151,14 @@ class Recorder:
             kept_examples=self._kept_examples,
         )
 
+    def note_trace(self, seconds: float, watched: bool) -> None:
+        """Says once that tracing takes long, if it does and the run is not silent."""
+        if seconds < _LONG or self._told_of_trace:
+            return
+        self._told_of_trace = True
+        if any(member.params.get("verbose") for member in self._members):
+            print(_words_on_trace(seconds, watched), flush=True)
+
     def add_between(self, seconds: float) -> None:
         """Counts time that a member took between epochs as cost of watching."""
         if self._function is not None:
@@ -160,14 +167,15 @@ class Recorder:
     def flush(self) -> None:
         """Makes everything measured so far last in the record's files."""
         record = self.record
-        record.metadata["updated"] = _now()
+        record.metadata["updated"] = now()
         if self._function is not None:
             record.metadata["every"] = self._function.every
             record.metadata["done_twice"] = self._function.done_twice
             record.metadata["overhead"] = self._function.cost.share()
-        step = self._measured_step()
-        if step is not None:
-            record.metadata["not_measured"] = sorted(step.unreachable - step.reached)
+        step, function = self._measured_step(), self._function
+        if step is not None and function is not None:
+            unreached = step.unreachable - step.reached
+            record.metadata["not_measured"] = sorted(unreached | function.untold)
         self._save()
 
     def leave(self, member: Any) -> None:
@@ -279,8 +287,8 @@ class Recorder:
         """Marks where a run begins; by now all members have joined."""
         record = self._made_record(epoch)
         record.metadata["status"] = "running"
-        record.metadata["measured"] = _measured(self._request)
-        self._fit = record.begin_fit(epoch, started=_now())
+        record.metadata["measured"] = measured(self._request)
+        self._fit = record.begin_fit(epoch, started=now())
         self._shift = self._fit.epoch - epoch
         self.steps = self._fit.step
 
@@ -293,7 +301,7 @@ class Recorder:
         if record is None:
             record = TrainingRecord()
         if self._record is None:
-            about = _description(self._model(), self._request)
+            about = description(self._model(), self._request)
             about["started"] = record.metadata.get("started", about["started"])
             record.metadata.update(about)
             for instrument in self._request.instruments:
@@ -354,59 +362,10 @@ def _check(model: Any, request: Request) -> None:
             )
 
 
-def _description(model: Any, request: Request) -> dict[str, Any]:
-    lines: list[str] = []
-    try:
-        model.summary(print_fn=lambda text, **_: lines.append(text))
-        optimizer = keras.saving.serialize_keras_object(model.optimizer)
-    except Exception:
-        # A custom model may have no summary, a custom optimizer no config; neither
-        # is a reason to stop the training that is about to begin.
-        optimizer = {"class_name": type(model.optimizer).__name__}
-    inputs = getattr(model, "inputs", None) or []
-    return {
-        "status": "running",
-        "started": _now(),
-        "updated": _now(),
-        **surroundings(model),
-        "model_name": model.name,
-        "model_summary": "\n".join(lines),
-        "layers": [layer.label for layer in measured_layers(model)],
-        "optimizer": _plain(optimizer),
-        "loss_scaled": any(
-            isinstance(one, keras.optimizers.LossScaleOptimizer)
-            for one in optimizers_of(model)
-        ),
-        "input_shapes": {tensor.name: str(tensor.shape) for tensor in inputs},
-        "versions": {
-            "keras_trainkit": __version__,
-            "keras": keras.version(),
-            "tensorflow": tf.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-        "measured": _measured(request),
-    }
-
-
-def _measured(request: Request) -> dict[str, Any]:
-    return {
-        **request.channels,
-        "sample": request.sample,
-        "instruments": [type(each).__name__ for each in request.instruments],
-    }
-
-
-def _plain(value: Any) -> Any:
-    """The value with everything JSON has no word for as text."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+def _words_on_trace(seconds: float, watched: bool) -> str:
+    if watched:
+        return f"Tracing the measured train step took {seconds:.0f} s."
+    return (
+        f"Tracing the train step took {seconds:.0f} s. To be measured it is traced "
+        "again now, which takes longer; later fits are spared it."
+    )

@@ -31,6 +31,18 @@ class Tenant(Protocol):
         """Is told that the run has ended otherwise than by `leave`."""
 
 
+class Builder(Tenant, Protocol):
+    """Who decides which functions are made."""
+
+    def note_trace(self, seconds: float, watched: bool) -> None:
+        """Is told how long it took to trace a step.
+
+        Args:
+            seconds: The time.
+            watched: Whether it was a watched step; before it comes Keras' own.
+        """
+
+
 class SharedFunction:
     """Takes the place of `model.train_function`; is made when it is first called.
 
@@ -52,7 +64,7 @@ class SharedFunction:
         self._model: Callable[[], Any] = weakref.ref(model)
         self._previous = model.train_function
         self._wraps: list[tuple[Tenant, Callable[[Step], Step]]] = []
-        self._builds: list[tuple[Tenant, Callable[[Make], Any]]] = []
+        self._builds: list[tuple[Builder, Callable[[Make], Any]]] = []
         self._function: Any = None
         self._bare: Bare | None = None
         self._twins: list[Twin] = []
@@ -86,7 +98,7 @@ class SharedFunction:
         self._wraps.append((tenant, wrapper))
         self._function = None
 
-    def build(self, tenant: Tenant, builder: Callable[[Make], Any]) -> None:
+    def build(self, tenant: Builder, builder: Callable[[Make], Any]) -> None:
         """Takes part by deciding which functions are made; one tenant at most.
 
         Args:
@@ -138,13 +150,20 @@ class SharedFunction:
             if self._previous is None:
                 self._previous = self._keras_function(model.train_step)
             self._bare = Bare(
-                model, self._previous, lambda: self._keras_function(model.train_step)
+                model,
+                self._previous,
+                lambda: self._keras_function(model.train_step),
+                self._note_trace,
             )
         for _, wrapper in self._wraps:
             step = wrapper(step)
         twin = Twin(self._bare, self._keras_function(step), light)
         self._twins.append(twin)
         return twin
+
+    def _note_trace(self, seconds: float, watched: bool) -> None:
+        for tenant, _ in self._builds:
+            tenant.note_trace(seconds, watched)
 
     def _keras_function(self, step: Step) -> Any:
         # Keras makes its function around whatever `train_step` is at that moment.

@@ -1,20 +1,18 @@
 """Watches the steps of a run such that nothing about the training changes."""
 
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from keras_trainkit.keras_model.generators import generators_restored
 from keras_trainkit.keras_model.state import parts_of, read, same_bits, write
 from keras_trainkit.keras_model.train_function import draws, traced, written_by
 from keras_trainkit.train_step.kernels import Kernels, graphs_of, with_graphs
 from keras_trainkit.train_step.replay import Replay, is_of_tensorflow, take
-
-# Calls after which a function that XLA compiled, and that reads no more than the
-# loss, is taken to be the same if it was so far.
-_TRIALS = 2
 
 
 class Bare:
@@ -24,14 +22,21 @@ class Bare:
         model: The model.
         function: Its train function.
         make: Makes another one like it.
+        told: Called with the seconds that a trace took, and whether it was that of a
+            watched function.
     """
 
     def __init__(
-        self, model: Any, function: Any, make: Callable[[], Any] | None = None
+        self,
+        model: Any,
+        function: Any,
+        make: Callable[[], Any] | None = None,
+        told: Callable[[float, bool], None] = lambda seconds, watched: None,
     ) -> None:
         self.model = model
         self.function = function
         self._make = make
+        self._told = told
         self._traced: dict[str, Any] = {}
         self._parts: dict[str, list[Any]] = {}
         self._draws: dict[str, bool] = {}
@@ -46,7 +51,9 @@ class Bare:
         """
         if kind in self._traced:
             return
-        function = None if self.model.run_eagerly else traced(self.function, data)
+        function = None
+        if not self.model.run_eagerly:
+            function = self.timed_trace(self.function, data)
         self._traced[kind] = function
         if function is None:
             self._parts[kind] = parts_of(self.model)
@@ -54,6 +61,13 @@ class Bare:
         else:
             self._parts[kind] = written_by(function)
             self._draws[kind] = draws(function)
+
+    def timed_trace(self, function: Any, data: Any) -> Any:
+        """Traces a function, this or a watched one, and tells how long that took."""
+        began = time.perf_counter()
+        result = traced(function, data)
+        self._told(time.perf_counter() - began, function is not self.function)
+        return result
 
     def parts(self, kind: str) -> list[Any]:
         """All variables that it may write, whatever they belong to."""
@@ -102,8 +116,9 @@ class Twin:
     Args:
         bare: Keras' own function.
         watched: A function made around a step that does more.
-        light: Whether it reads so little that XLA may be trusted with it once it
-            has done the same for some steps.
+        light: Whether it reads so little that XLA may be trusted with it as long as
+            it does the same. It is compared in the first two calls with batches of a
+            shape, and again each time that they have become twice as many.
     """
 
     def __init__(self, bare: Bare, watched: Any, light: bool = False) -> None:
@@ -111,12 +126,15 @@ class Twin:
         self._watched = watched
         self._light = light
         self._replaces: dict[str, bool] = {}
-        self._trials: dict[str, int] = {}
+        self._calls: dict[str, int] = {}
         self._kind = ""
+        self._spec = ""
         self._iterator: Any = None
         self._replay: Replay | None = None
         # Why the steps are done twice: what would be computed otherwise, by name.
         self.reasons: list[str] = []
+        # Seconds that the last call waited for its data, where the host saw that.
+        self.waited: float | None = None
 
     @property
     def runs_twice(self) -> bool:
@@ -125,20 +143,28 @@ class Twin:
 
     def __call__(self, iterator: Any) -> Any:
         """Trains on the next batch or batches, as Keras' own function would."""
-        if self._bare.model.run_eagerly:
+        self.waited = None
+        model = self._bare.model
+        if model.run_eagerly:
             # Operation by operation: what is read changes nothing.
             return self._watched(iterator)
         self._look_at(iterator)
-        replaces = self._replaces.get(self._kind)
-        if replaces and is_of_tensorflow(iterator):
+        of_tensorflow = is_of_tensorflow(iterator)
+        if of_tensorflow and not model.jit_compile and self._replaces.get(self._kind):
             return self._watched(iterator)
-        batches = take(iterator, self._bare.model.steps_per_execution)
+        began = time.perf_counter()
+        batches = take(iterator, model.steps_per_execution)
+        self.waited = time.perf_counter() - began
         if not batches:
             return self._bare.function(iterator)  # which says that there are no more
-        if replaces:
-            return self._watched(batches)
-        if replaces is None:
+        if model.jit_compile or not of_tensorflow:
+            # Each shape is a program of its own.
+            self._kind = f"{self._spec} {_shapes(batches)}"
+        replaces = self._replaces.get(self._kind)
+        if replaces is None or (replaces and self._is_to_be_compared()):
             return self._checked(iterator, batches)
+        if replaces:
+            return self._watched(self._again(iterator, batches))
         before = read(self._bare.parts(self._kind))
         try:
             self._watched(self._again(iterator, batches))
@@ -156,10 +182,10 @@ class Twin:
         if iterator is self._iterator:
             return
         of_tensorflow = is_of_tensorflow(iterator)
-        kind = str(iterator.element_spec) if of_tensorflow else "batches"
-        if kind != self._kind or (of_tensorflow and self._replay is None):
+        spec = str(iterator.element_spec) if of_tensorflow else "batches"
+        if spec != self._spec or (of_tensorflow and self._replay is None):
             self.close()
-            self._kind = kind
+            self._spec = self._kind = spec
             if of_tensorflow:
                 model = self._bare.model
                 self._replay = Replay(
@@ -192,16 +218,27 @@ class Twin:
         logs = bare.run(kind, data)
         trained = read(parts)
         same = all(map(_same, trained, after))
-        self._trials[kind] = self._trials.get(kind, 0) + 1
+        earlier = self._calls.get(kind, 0)
+        self._calls[kind] = earlier + 1
         self.reasons = []
         if bare.draws(kind):
             self._refuse("it draws from generators that no other function can share")
         elif not same:
             self._refuse("it rounds differently")
+            # No other program of this function is trusted before it is compared again.
+            self._replaces = dict.fromkeys(self._replaces, False)
+            if earlier > 2:
+                warnings.warn(
+                    "A step that reads the loss rounds differently from one that does "
+                    f"not, which showed at call {earlier + 1} only: some of the calls "
+                    "before may have changed a last bit. From here on such steps are "
+                    "done twice.",
+                    stacklevel=2,
+                )
         elif bare.model.jit_compile:
             if not self._light:
                 self._refuse("XLA compiles it")
-            elif self._trials[kind] >= _TRIALS:
+            else:
                 self._replaces[kind] = True
         else:
             try:
@@ -216,6 +253,16 @@ class Twin:
                 self._replaces[kind] = not self.reasons
         return logs
 
+    def _is_to_be_compared(self) -> bool:
+        """Whether XLA is asked again: at calls 1, 2, 4, 8 and so on of a kind."""
+        if not self._bare.model.jit_compile:
+            return False
+        call = self._calls[self._kind] + 1
+        if call & (call - 1) == 0:
+            return True
+        self._calls[self._kind] = call
+        return False
+
     def _refuse(self, reason: str) -> None:
         self._replaces[self._kind] = False
         self.reasons = [reason]
@@ -225,13 +272,18 @@ class Twin:
         batches = data()
         function = None
         if not self._bare.model.jit_compile:
-            function = traced(self._watched, batches)
+            function = self._bare.timed_trace(self._watched, batches)
         if function is None:
             self._watched(batches)
             return None
         _, collected = with_graphs(lambda: self._watched(batches))
         graphs = graphs_of(function, collected)
         return None if graphs is None else Kernels(function, graphs)
+
+
+def _shapes(batches: list[Any]) -> str:
+    parts = tf.nest.flatten(batches, expand_composites=True)
+    return str([tuple(getattr(part, "shape", ())) for part in parts])
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -163,18 +163,26 @@ def draw_from_all():
         keras.random.normal((2,)).numpy().tobytes(),
         [int(n) for n in tf.data.Dataset.range(20).shuffle(20)],
         tf.random.get_global_generator().normal([2]).numpy().tobytes(),
+        # Of each seed TensorFlow keeps the operation, and how much it has drawn.
+        tf.random.normal([2]).numpy().tobytes(),
     ]
 
 
 @pytest.mark.parametrize("seen_before", [True, False])
 def test_restored_puts_every_generator_back(seen_before):
-    tf.random.set_global_generator(tf.random.Generator.from_seed(3))
-    model = models.sequential()
-    if seen_before:
-        draw_from_all()
-    with restored(model):
-        inside = draw_from_all()
-    assert draw_from_all() == inside
+    drawn = []
+    for disturbed in (False, True):
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(2)
+        tf.random.set_global_generator(tf.random.Generator.from_seed(3))
+        model = models.sequential()
+        if seen_before:
+            draw_from_all()
+        if disturbed:
+            with restored(model):
+                draw_from_all()
+        drawn.append(draw_from_all())
+    assert drawn[0] == drawn[1]
 
 
 def test_restored_needs_no_global_generator(monkeypatch):

@@ -1,5 +1,8 @@
 """A watched function takes the place of Keras' own only if it runs its kernels."""
 
+import itertools
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -7,8 +10,10 @@ import tensorflow as tf
 
 from keras_trainkit import callbacks
 from keras_trainkit.keras_model.train_function import draws, traced, written_by
+from keras_trainkit.train_step import twin as twins
 from keras_trainkit.train_step.kernels import Kernels, graphs_of, with_graphs
 from keras_trainkit.train_step.replay import Replay, take
+from keras_trainkit.train_step.twin import Bare, Twin
 from tests import models
 
 layers = keras.layers
@@ -160,3 +165,90 @@ def test_a_model_that_was_trained_before_it_is_watched_needs_no_second_steps():
         model.fit(*models.data(), verbose=0, callbacks=watchers)
     assert models.same(models.weights_of(bare), models.weights_of(watched))
     assert monitor.record.metadata["done_twice"] == []
+
+
+class Watched:
+    """A watched function that may do more than Keras' own, from some call on."""
+
+    def __init__(self, model, twin, wrong_from):
+        self.model, self.twin, self.wrong_from = model, twin, wrong_from
+        self.calls = 0
+
+    def __call__(self, data):
+        self.calls += 1
+        logs = self.twin(data)
+        if self.calls >= self.wrong_from:
+            self.model.optimizer.iterations.assign_add(1)
+        return logs
+
+
+def twin_under_xla(wrong_from=10**6):
+    """A light twin of a compiled model, and its parts."""
+    model = models.compiled(jit_compile=True)
+    model.make_train_function(force=True)
+    bare = Bare(model, model.train_function)
+    model.make_train_function(force=True)
+    watched = Watched(model, model.train_function, wrong_from)
+    return model, watched, Twin(bare, watched, light=True)
+
+
+def batches(count, rows=8):
+    x, y = models.data(8)
+    return iter([(x[:rows], y[:rows])] * count)
+
+
+def test_xla_is_compared_again_at_growing_intervals(monkeypatch):
+    model, watched, twin = twin_under_xla()
+    compared = []
+    checked = Twin._checked
+    monkeypatch.setattr(
+        Twin,
+        "_checked",
+        lambda *arguments: compared.append(watched.calls) or checked(*arguments),
+    )
+    data = batches(20)
+    for _ in range(20):
+        twin(data)
+    assert compared == [0, 1, 3, 7, 15]
+    assert int(model.optimizer.iterations) == 20
+    # Another shape is another program.
+    twin(batches(1, rows=4))
+    assert compared[-1] == 20
+
+
+def test_xla_that_rounds_differently_later_is_not_trusted_again():
+    model, watched, twin = twin_under_xla(wrong_from=4)
+    data = batches(9)
+    for _ in range(3):
+        twin(data)
+    with pytest.warns(UserWarning, match="showed at call 4 only"):
+        twin(data)
+    assert twin.runs_twice
+    assert twin.reasons == ["it rounds differently"]
+    for _ in range(5):
+        twin(data)
+    assert int(model.optimizer.iterations) == 9
+    assert watched.calls == 9
+
+
+@pytest.mark.parametrize("verbose", [0, 2])
+def test_who_watches_is_told_once_that_tracing_takes_long(monkeypatch, capsys, verbose):
+    clock = itertools.count(step=7)
+    slow = types.SimpleNamespace(perf_counter=lambda: float(next(clock)))
+    monkeypatch.setattr(twins, "time", slow)
+    model = models.compiled()
+    for _ in range(2):
+        monitors = [callbacks.LossMonitor(), callbacks.UpdateRatioMonitor()]
+        model.fit(*models.data(), epochs=2, verbose=verbose, callbacks=monitors)
+    said = capsys.readouterr().out
+    assert said.count("Tracing") == (1 if verbose else 0)
+    if verbose:
+        assert "Tracing the train step took 7 s" in said
+
+
+def test_nothing_is_said_of_tracing_that_is_quick(monkeypatch, capsys):
+    still = types.SimpleNamespace(perf_counter=lambda: 0.0)
+    monkeypatch.setattr(twins, "time", still)
+    model = models.compiled()
+    model.fit(*models.data(), verbose=2, callbacks=[callbacks.LossMonitor()])
+    assert "Tracing" not in capsys.readouterr().out

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.keras_model.metrics import metric_directions
-from keras_trainkit.keras_model.state import kept
+from keras_trainkit.keras_model.test_function import evaluated_unnoticed
 from keras_trainkit.record.vocabulary import measure_named
 from keras_trainkit.recording.instrument import Instrument
 from keras_trainkit.recording.place import Place
@@ -66,8 +66,7 @@ class Gap(Instrument):
         if self._dataset is None:
             return
         try:
-            # No trace: every state that changes is put back.
-            with kept(place.model):
+            with evaluated_unnoticed(place.model):
                 measured = place.model.evaluate(
                     self._dataset, verbose=0, return_dict=True
                 )
