@@ -56,6 +56,20 @@ def generators_restored() -> Iterator[None]:
             of_keras.state.assign(keras.ops.convert_to_tensor(seed))
 
 
+def drawn_so_far() -> tuple[Any, ...]:
+    """What tells whether something was drawn on the host between two calls.
+
+    Returns:
+        The states of Python's, NumPy's and TensorFlow's generators, to be compared.
+    """
+    of_seeds = getattr(context.context(), "_rng", None)
+    return (
+        random.getstate(),
+        tuple(np.asarray(part).tobytes() for part in np.random.get_state()),
+        None if of_seeds is None else of_seeds.getstate(),
+    )
+
+
 def _tensorflow_generator() -> Any:
     try:
         return tf.random.get_global_generator()

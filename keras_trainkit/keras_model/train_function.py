@@ -17,18 +17,22 @@ def traced(function: Any, iterator: Any) -> Any:
         A `ConcreteFunction`, the very one that a call with such an iterator runs;
         `None` if it runs eagerly, or Keras keeps it elsewhere.
     """
+    found, argument = _compiled(function, iterator)
+    trace = getattr(found, "get_concrete_function", None)
+    return None if trace is None else trace(argument)
+
+
+def _compiled(function: Any, iterator: Any) -> tuple[Any, Any]:
+    """The function of TensorFlow inside, or `None`, and what it is called with."""
     try:
         held = inspect.getclosurevars(function).nonlocals
     except TypeError:
-        return None
+        return None, None
     if isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator)):
-        found, argument = held.get("multi_step_on_iterator"), iterator
-    else:
-        found, argument = held.get("one_step_on_data"), iterator[0]
-        # Keras puts `None` in the place of missing parts first, by a wrapper.
-        found = getattr(found, "__wrapped__", found)
-    trace = getattr(found, "get_concrete_function", None)
-    return None if trace is None else trace(argument)
+        return held.get("multi_step_on_iterator"), iterator
+    # Keras puts `None` in the place of missing parts first, by a wrapper.
+    found = held.get("one_step_on_data")
+    return getattr(found, "__wrapped__", found), iterator[0]
 
 
 def written_by(function: Any) -> list[Any]:

@@ -81,7 +81,7 @@ class SharedFunction:
     @property
     def original(self) -> Any:
         """Keras' own train function, in whose place this one is."""
-        return self._previous
+        return self._previous if self._bare is None else self._bare.function
 
     @property
     def is_wrapped(self) -> bool:
@@ -198,7 +198,7 @@ class SharedFunction:
         if model.__dict__.get("make_train_function") == self._clear_away:
             del model.__dict__["make_train_function"]
         if model.train_function is self:
-            model.train_function = self._previous
+            model.train_function = self.original
 
 
 def check_strategy(model: Any) -> None:

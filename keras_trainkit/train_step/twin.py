@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.keras_model.generators import generators_restored
+from keras_trainkit.keras_model.generators import drawn_so_far, generators_restored
 from keras_trainkit.keras_model.state import parts_of, read, same_bits, write
 from keras_trainkit.keras_model.train_function import draws, traced, written_by
+from keras_trainkit.train_step.first_trace import built_ahead, traces_counted
 from keras_trainkit.train_step.kernels import Kernels, graphs_of, with_graphs
 from keras_trainkit.train_step.replay import Replay, is_of_tensorflow, take
 
@@ -53,7 +54,7 @@ class Bare:
             return
         function = None
         if not self.model.run_eagerly:
-            function = self.timed_trace(self.function, data)
+            function = self._first_trace(data)
         self._traced[kind] = function
         if function is None:
             self._parts[kind] = parts_of(self.model)
@@ -61,6 +62,19 @@ class Bare:
         else:
             self._parts[kind] = written_by(function)
             self._draws[kind] = draws(function)
+
+    def _first_trace(self, data: Any) -> Any:
+        if self._make is None or not built_ahead(self.model):
+            return self.timed_trace(self.function, data)
+        before = drawn_so_far()
+        with traces_counted(self.model) as times:
+            function = self.timed_trace(self.function, data)
+        if len(times) == 1 and drawn_so_far() != before:
+            # Without the optimizer's variables Keras would have traced twice, and run
+            # what was drawn on the host the second time.
+            self.function = self._make()
+            function = self.timed_trace(self.function, data)
+        return function
 
     def timed_trace(self, function: Any, data: Any) -> Any:
         """Traces a function, this or a watched one, and tells how long that took."""
