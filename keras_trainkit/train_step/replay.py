@@ -11,8 +11,9 @@ _LARGEST = 2**20
 
 def take(iterator: Any, count: int) -> list[Any]:
     """Takes up to `count` batches from an iterator, fewer if it ends."""
-    if not is_of_tensorflow(iterator):
+    if not isinstance(iterator, tf.distribute.DistributedIterator):
         return list(itertools.islice(iterator, count))
+    # The last batch of the data may lack parts for some replicas.
     batches = []
     for _ in range(count):
         batch = iterator.get_next_as_optional()

@@ -178,7 +178,7 @@ class Twin:
         if replaces is None or (replaces and self._is_to_be_compared()):
             return self._checked(iterator, batches)
         if replaces:
-            return self._watched(self._again(iterator, batches))
+            return self._watched(self._given(iterator, batches))
         before = read(self._bare.parts(self._kind))
         try:
             self._watched(self._again(iterator, batches))
@@ -212,6 +212,15 @@ class Twin:
             return batches
         return self._replay.iterator_over(batches)
 
+    def _given(self, iterator: Any, batches: list[Any]) -> Any:
+        """What the watched function is called with."""
+        model = self._bare.model
+        alone = model.distribute_strategy.num_replicas_in_sync == 1
+        if self._light and model.jit_compile and alone:
+            # As they are: a call that may come in every step is spared the iterator.
+            return batches
+        return self._again(iterator, batches)
+
     def _checked(self, iterator: Any, batches: list[Any]) -> Any:
         """Runs both and compares them."""
         bare, kind = self._bare, self._kind
@@ -225,7 +234,9 @@ class Twin:
         before = read(parts)
         try:
             with generators_restored():
-                kernels = self._kernels_of_watched(data)
+                kernels = self._kernels_of_watched(
+                    lambda: self._given(iterator, batches)
+                )
                 after = read(parts)
         finally:
             write(parts, before)
