@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_trainkit.keras_model.calls import shown_calls
 from keras_trainkit.keras_model.layers import normalizing_layers
 
 
@@ -135,22 +136,17 @@ def _counted(layers: list[Any]) -> Iterator[None]:
     calls: collections.Counter[tuple[int, int]] = collections.Counter()
     kept = [(layer, layer.momentum) for layer in layers]
 
-    def counting(layer: Any, call: Any) -> Any:
-        def counted_call(*args: Any, **kwargs: Any) -> Any:
-            key = id(layer), threading.get_ident()
-            count = calls[key]
-            calls[key] += 1
-            layer.__dict__["momentum"] = count / (count + 1)
-            return call(*args, **kwargs)
+    def count(layer: Any, call: Any, args: tuple, kwargs: dict) -> Any:
+        key = id(layer), threading.get_ident()
+        count = calls[key]
+        calls[key] += 1
+        # Around Keras' attribute tracking, which would take the number for state.
+        layer.__dict__["momentum"] = count / (count + 1)
+        return call(*args, **kwargs)
 
-        return counted_call
-
-    # Around Keras' attribute tracking, which would take the patch for state.
-    for layer in layers:
-        layer.__dict__["call"] = counting(layer, layer.call)
     try:
-        yield
+        with shown_calls(layers, count):
+            yield
     finally:
         for layer, momentum in kept:
-            del layer.__dict__["call"]
             layer.__dict__["momentum"] = momentum

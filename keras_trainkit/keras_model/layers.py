@@ -97,6 +97,23 @@ def is_leaf(layer: Any) -> bool:
     return not sublayers(layer)
 
 
+def leaf_layers(root: Any) -> list[Any]:
+    """Returns the layers below `root`, itself included, that have none below them.
+
+    A recurrent layer counts as one, and what it holds does not: its cells run inside
+    a loop, where nothing can be read.
+    """
+    layers = all_layers(root)
+    recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
+    inside = {id(part) for one in recurrent for part in all_layers(one)[1:]}
+    return [
+        layer
+        for layer in layers
+        if id(layer) not in inside
+        and (isinstance(layer, keras.layers.RNN) or is_leaf(layer))
+    ]
+
+
 def could_learn(layer: Any) -> bool:
     """Whether a layer has weights that are trained unless it is frozen."""
     # Private, and the only list of them while the layer is frozen: statistics and

@@ -1,15 +1,15 @@
 """Loss, gradients and the signals of all layers, traced and run once for all checks."""
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_trainkit.keras_model.calls import shown_calls
+from keras_trainkit.keras_model.layers import leaf_layers
 from keras_trainkit.preflight.functional import loss_problem, start_values
-from keras_trainkit.preflight.observation import leaf_layers
 from keras_trainkit.preflight.subject import Subject
 from keras_trainkit.problems.problem import Problem
 
@@ -89,31 +89,18 @@ def _run(subject: Subject) -> Backward:
     )
 
 
-@contextlib.contextmanager
-def _tapped(model: Any, taps: list[tuple[str, Any]], tape: Any) -> Iterator[None]:
+def _tapped(model: Any, taps: list[tuple[str, Any]], tape: Any) -> Any:
     """Notes the output of each leaf layer with weights, while one trace lasts."""
-    layers = leaf_layers(model)
 
-    def watch(layer: Any) -> None:
-        call = layer.call
+    def note(layer: Any, call: Any, args: tuple, kwargs: dict) -> Any:
+        outputs = call(*args, **kwargs)
+        tensor = tf.nest.flatten(outputs)[0]
+        if tf.as_dtype(tensor.dtype).is_floating:
+            tape.watch(tensor)
+            taps.append((layer.name, tensor))
+        return outputs
 
-        def noted(*args: Any, **kwargs: Any) -> Any:
-            outputs = call(*args, **kwargs)
-            tensor = tf.nest.flatten(outputs)[0]
-            if tf.as_dtype(tensor.dtype).is_floating:
-                tape.watch(tensor)
-                taps.append((layer.name, tensor))
-            return outputs
-
-        layer.__dict__["call"] = noted
-
-    try:
-        for layer in layers:
-            watch(layer)
-        yield
-    finally:
-        for layer in layers:
-            layer.__dict__.pop("call", None)
+    return shown_calls([layer for layer in leaf_layers(model) if layer.variables], note)
 
 
 def _largest(part: Any) -> Any:

@@ -106,8 +106,9 @@ def chance_loss(output: Output, seen: Observation) -> float:
     if output.kind not in ("mean_squared_error", "mean_absolute_error"):
         return 0.0
     for layer, received, given in seen.heads:
-        fits = np.shape(given) == output.predicted.shape
-        if not isinstance(layer, keras.layers.Dense) or not fits:
+        if not isinstance(layer, keras.layers.Dense):
+            continue
+        if np.shape(given) != output.predicted.shape:
             continue
         if not np.allclose(np.asarray(given), output.predicted, rtol=1e-3, atol=1e-6):
             continue

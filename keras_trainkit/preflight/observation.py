@@ -1,16 +1,15 @@
 """What the layers of a model truly receive of its inputs, in one pass over a batch."""
 
 import collections
-import contextlib
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit.keras_model.layers import all_layers, is_leaf
+from keras_trainkit.keras_model.calls import shown_calls
+from keras_trainkit.keras_model.layers import leaf_layers
 from keras_trainkit.problems.of_model import kept_losses
 from keras_trainkit.problems.problem import inlined_functions
 
@@ -90,8 +89,23 @@ def observe(model: Any, x: Any) -> Observation:
     inputs = tf.nest.map_structure(
         lambda leaf: None if leaf is None else tf.convert_to_tensor(leaf), x
     )
+    path: list[str] = []  # of open calls
+
+    def note(layer: Any, call: Any, args: tuple, kwargs: dict) -> Any:
+        path.append(layer.name)
+        received = _values(next(iter(tf.nest.flatten((args, kwargs))), None))
+        if received is not None:
+            seen.note(layer, received)
+        outputs = call(*args, **kwargs)
+        if received is not None and not isinstance(layer, NORMALISING):
+            seen.heads.append((layer, received, outputs))
+        path.pop()
+        return outputs
+
+    weighted = [layer for layer in leaf_layers(model) if layer.variables]
     scope = keras.StatelessScope([(v, v.value) for v in model.variables])
-    with _tapped(model, seen) as path, scope, kept_losses(model), inlined_functions():
+    shown = shown_calls(weighted, note)
+    with shown, scope, kept_losses(model), inlined_functions():
         try:
             seen.predicted = model(inputs, training=False)
         except Exception as error:  # of any kind: it is the user's model
@@ -99,50 +113,6 @@ def observe(model: Any, x: Any) -> Observation:
             place = f"in {path[-1]}: " if path else ""
             seen.failure = f"{place}{lines[0][:160]}"
     return seen
-
-
-def leaf_layers(model: Any) -> list[Any]:
-    """Returns the layers with weights that do something of their own."""
-    return [
-        layer
-        for layer in all_layers(model)
-        if layer.variables
-        and (is_leaf(layer) or hasattr(layer, "cell"))
-        and not hasattr(layer, "state_size")
-        and "call" not in vars(layer)
-    ]
-
-
-@contextlib.contextmanager
-def _tapped(model: Any, seen: Observation) -> Iterator[list[str]]:
-    """Notes inputs and outputs of the layers; yields the path of open calls."""
-    path: list[str] = []
-    layers = leaf_layers(model)
-
-    def watch(layer: Any) -> None:
-        call = layer.call
-
-        def noted(*args: Any, **kwargs: Any) -> Any:
-            path.append(layer.name)
-            first = next(iter(tf.nest.flatten((args, kwargs))), None)
-            received = _values(first)
-            if received is not None:
-                seen.note(layer, received)
-            outputs = call(*args, **kwargs)
-            if received is not None and not isinstance(layer, NORMALISING):
-                seen.heads.append((layer, received, outputs))
-            path.pop()
-            return outputs
-
-        layer.__dict__["call"] = noted
-
-    try:
-        for layer in layers:
-            watch(layer)
-        yield path
-    finally:
-        for layer in layers:
-            layer.__dict__.pop("call", None)
 
 
 def _values(tensor: Any) -> np.ndarray | None:

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
-from keras_trainkit.keras_model.layers import all_layers, is_leaf
+from keras_trainkit.keras_model.layers import leaf_layers
 from keras_trainkit.preflight.backward import backward
 from keras_trainkit.preflight.functional import start_values
 from keras_trainkit.preflight.subject import Subject
@@ -72,8 +72,8 @@ def check_reached(subject: Subject) -> Verdict:
     )
     frozen = [
         layer.name
-        for layer in all_layers(subject.model)
-        if layer.variables and not layer.trainable and is_leaf(layer)
+        for layer in leaf_layers(subject.model)
+        if layer.variables and not layer.trainable
     ]
     why = f"{len(names)} variables"
     if frozen:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_trainkit.arguments import received
 from keras_trainkit.keras_model.batches import fixed_batch_size
+from keras_trainkit.keras_model.calls import replaced_method
 from keras_trainkit.keras_model.layers import all_layers
 from keras_trainkit.keras_model.optimizers import (
     inner_of,
@@ -140,17 +141,18 @@ def _fresh_again(optimizer: Any) -> Iterator[None]:
         yield
         return
     built_with: list[Any] = []
-    build = optimizer.build
 
-    def noted(variables: Any) -> None:
-        built_with[:] = variables
-        build(variables)
+    def noting(build: Any) -> Any:
+        def noted(variables: Any) -> None:
+            built_with[:] = variables
+            build(variables)
 
-    optimizer.__dict__["build"] = noted
+        return noted
+
     try:
-        yield
+        with replaced_method(optimizer, "build", noting):
+            yield
     finally:
-        optimizer.__dict__.pop("build", None)
         if built_with:
             twin = type(optimizer).from_config(optimizer.get_config())
             twin.build(built_with)

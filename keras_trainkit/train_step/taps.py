@@ -1,5 +1,6 @@
 """Taps on a train step: they see its tensors while the step is being traced."""
 
+import contextlib
 import threading
 import weakref
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_trainkit.keras_model.calls import replaced_method, shown_calls
 from keras_trainkit.keras_model.layers import MeasuredLayer
 from keras_trainkit.keras_model.optimizers import optimizers_of
 from keras_trainkit.train_step.sampling import Sampling
@@ -158,7 +160,7 @@ class Taps:
         self._layers = layers
         self._lock = threading.Lock()
         self._entered = 0
-        self._patched: list[tuple[Any, str]] = []
+        self._patches = contextlib.ExitStack()
         self._local = threading.local()
 
     def enter(self, tap: StepTap) -> None:
@@ -175,11 +177,18 @@ class Taps:
         with self._lock:
             self._entered -= 1
             if not self._entered:
-                self._remove()
+                self._patches.close()
 
     def _install(self) -> None:
-        for layer in self._layers:
-            self._patch(layer.layer, "call", self._call_of(layer))
+        measured = {id(layer.layer): layer for layer in self._layers}
+
+        def note(layer: Any, call: Any, args: tuple, kwargs: dict) -> Any:
+            outputs = call(*args, **kwargs)
+            tap = getattr(self._local, "tap", None)
+            return outputs if tap is None else tap.output(measured[id(layer)], outputs)
+
+        layers = [layer.layer for layer in self._layers]
+        self._patches.enter_context(shown_calls(layers, note))
         self._patch(self._model, "compute_loss", self._compute_loss)
         for metric in self._model.metrics:
             # A custom train step that computes its loss itself reports it here.
@@ -188,27 +197,8 @@ class Taps:
         for optimizer in optimizers_of(self._model):
             self._patch(optimizer, "apply", self._apply_of(optimizer))
 
-    def _remove(self) -> None:
-        while self._patched:
-            owner, name = self._patched.pop()
-            owner.__dict__.pop(name, None)
-
-    def _patch(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        # Around Keras' attribute tracking, which would take the patch for state.
-        if name not in owner.__dict__:
-            owner.__dict__[name] = make(getattr(owner, name))
-            self._patched.append((owner, name))
-
-    def _call_of(self, layer: MeasuredLayer) -> Callable[[Any], Any]:
-        def patch(original: Any) -> Any:
-            def call(*args: Any, **kwargs: Any) -> Any:
-                outputs = original(*args, **kwargs)
-                tap = getattr(self._local, "tap", None)
-                return outputs if tap is None else tap.output(layer, outputs)
-
-            return call
-
-        return patch
+    def _patch(self, owner: Any, name: str, replacing: Callable[[Any], Any]) -> None:
+        self._patches.enter_context(replaced_method(owner, name, replacing))
 
     def _compute_loss(self, original: Any) -> Any:
         def compute_loss(*args: Any, **kwargs: Any) -> Any:

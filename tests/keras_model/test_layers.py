@@ -5,6 +5,7 @@ import keras
 from keras_trainkit.keras_model.layers import (
     all_layers,
     is_leaf,
+    leaf_layers,
     measured_layers,
     normalizing_layers,
     short_name,
@@ -41,6 +42,34 @@ def test_leaves_hold_no_layers():
     model = nested()
     assert is_leaf(model.get_layer("norm"))
     assert not is_leaf(model.get_layer("timed"))
+
+
+class CellOfLayers(layers.Layer):
+    """A cell of the user's own, with a layer inside."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.state_size = self.output_size = 2
+        self.dense = layers.Dense(2, name="in_cell")
+
+    def build(self, shape):
+        self.dense.build((None, shape[-1] + 2))
+
+    def call(self, inputs, states):
+        outputs = self.dense(keras.ops.concatenate([inputs, states[0]], -1))
+        return outputs, [outputs]
+
+
+def test_recurrent_layers_are_leaves_and_their_cells_are_not():
+    inputs = keras.Input((3, 4))
+    hidden = layers.GRU(2, return_sequences=True, name="gru")(inputs)
+    stacked = layers.StackedRNNCells([layers.LSTMCell(2), layers.LSTMCell(2)])
+    hidden = layers.RNN(stacked, return_sequences=True, name="stack")(hidden)
+    own = layers.RNN(CellOfLayers(), return_sequences=True, name="own")
+    both = layers.Bidirectional(layers.LSTM(2, name="lstm"))
+    model = keras.Model(inputs, both(own(hidden)))
+    names = [layer.name for layer in leaf_layers(model) if layer.variables]
+    assert sorted(names) == ["backward_lstm", "forward_lstm", "gru", "own", "stack"]
 
 
 def test_frozen_layers_keep_no_statistics():

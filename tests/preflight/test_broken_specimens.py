@@ -282,6 +282,19 @@ def test_check_reached_names_unconnected_and_frozen_weights():
     assert "frozen: frozen" in " ".join(f.message for f in verdict.findings)
 
 
+def test_recurrent_layers_are_watched_as_one_each():
+    frozen = L.GRU(6, name="gru", trainable=False)
+    layers = L.Rescaling(255), L.LSTM(6, return_sequences=True, name="lstm"), frozen
+    model = classifier(L.Reshape((8, 8)), *layers, L.Dense(10, "softmax"))
+    subject = Subject(model, *digits())
+    found = {
+        finding.code: finding.where for finding in check_features(subject).findings
+    }
+    assert found["unscaled_inputs"] == "What lstm receives"
+    assert "(lstm) to" in check_spread(subject).why
+    assert check_reached(subject).why.endswith("frozen: gru")
+
+
 def test_check_reached_warns_of_dead_weights():
     dead = L.Dense(8, "relu", bias_initializer=keras.initializers.Constant(-100.0))
     verdict = check_reached(
