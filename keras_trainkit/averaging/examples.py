@@ -5,10 +5,10 @@ from itertools import islice
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
+from keras_trainkit.keras_model.batches import Batches
 from keras_trainkit.train_step.captured_examples import CapturedExamples
 from keras_trainkit.train_step.device_variable import variable
 
@@ -43,8 +43,7 @@ class KeptExamples:
             return None
         size = batch_size or max(int(self._batch.numpy()), 1)
         x = keras.utils.unpack_x_y_sample_weight(data)[0]
-        order = np.arange(len(tf.nest.flatten(x)[0]))
-        return islice(_batches_of_arrays(x, order, size), limit)
+        return _inputs(Batches(x), size, None, limit)
 
 
 def check_train_data(data: Any) -> Any:
@@ -70,26 +69,13 @@ def batches_of(data: Any, batch_size: int | None, limit: int | None) -> Iterator
         batch_size: Examples in a batch of arrays, `None` for 32.
         limit: Most batches to give, `None` for all.
     """
-    if isinstance(data, keras.utils.PyDataset):
-        batches: Iterator[Any] = (data[index] for index in range(data.num_batches))
-    elif isinstance(data, (tuple, dict)) or hasattr(data, "shape"):
-        x = data[0] if isinstance(data, tuple) else data
-        count = len(tf.nest.flatten(x)[0])
-        order = np.random.default_rng(0).permutation(count)
-        return islice(_batches_of_arrays(x, order, batch_size or _BATCH), limit)
-    else:
-        batches = iter(data)
-    return (
-        tf.nest.map_structure(
-            tf.convert_to_tensor, keras.utils.unpack_x_y_sample_weight(batch)[0]
-        )
-        for batch in islice(batches, limit)
-    )
+    x = data[0] if isinstance(data, tuple) else data
+    return _inputs(Batches(x, name="train_data"), batch_size or _BATCH, 0, limit)
 
 
-def _batches_of_arrays(x: Any, order: np.ndarray, size: int) -> Iterator[Any]:
+def _inputs(
+    batches: Batches, size: int, seed: int | None, limit: int | None
+) -> Iterator[Any]:
     # A last batch that is not full would count like a full one.
-    full = max(len(order) // size * size, min(len(order), size))
-    for start in range(0, full, size):
-        places = order[start : start + size]
-        yield tf.nest.map_structure(lambda a, at=places: tf.gather(a, at), x)
+    for x, _, _ in islice(batches.each(size, seed, full=True), limit):
+        yield tf.nest.map_structure(tf.convert_to_tensor, x)

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_trainkit.arguments import check_integer, received
 from keras_trainkit.ensembles.voting_model import VotingModel
+from keras_trainkit.keras_model.batches import Batches, is_stream
 
 
 class MemberPredictions:
@@ -77,21 +78,16 @@ def _of_members(predicted: Any) -> list[Any]:
     return list(predicted) if isinstance(predicted, list | tuple) else [predicted]
 
 
-def _stream(apart: Any, batches: Any) -> tuple[Any, Any]:
+def _stream(apart: Any, x: Any) -> tuple[Any, Any]:
     """Predicts batch by batch: a dataset may give them in another order again."""
-    predicted, targets = [], []
-    if isinstance(batches, keras.utils.PyDataset):
-        batches = (batches[index] for index in range(len(batches)))
-    elif hasattr(batches, "shape") or _is_nested(batches):
+    if not is_stream(x):
         raise ValueError(f"`y` must be given with arrays. {received('y', None)}")
-    for batch in batches:
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    predicted, targets = [], []
+    for inputs, y, _ in Batches(x).each():
         if y is None:
             raise ValueError(f"`x` must yield pairs (x, y). {received('y', None)}")
-        predicted.append(apart.predict_on_batch(x))
-        targets.append(keras.tree.map_structure(np.asarray, y))
-    if not predicted:
-        raise ValueError(f"`x` must yield batches. {received('x', batches)}")
+        predicted.append(apart.predict_on_batch(inputs))
+        targets.append(y)
     return _joined(predicted), _joined(targets)
 
 

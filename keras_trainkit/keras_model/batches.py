@@ -86,13 +86,16 @@ class Batches:
         )
         self.rows = row_count(*self.arrays)
 
-    def each(self, size: int = 32, seed: int | None = None) -> Iterator[tuple]:
+    def each(
+        self, size: int = 32, seed: int | None = None, *, full: bool = False
+    ) -> Iterator[tuple]:
         """Yields `(x, y, sample_weight)` batch by batch, all once, as arrays.
 
         Args:
             size: Rows in a batch of arrays, int >= 1; batches that are read have
                 the size they have.
             seed: For another order of the rows of arrays; `None` keeps it.
+            full: Whether to leave out a last batch of arrays that is not full.
         """
         if self.streamed:
             yield from map(self._unpacked, self._elements())
@@ -100,8 +103,7 @@ class Batches:
         order = np.arange(self.rows)
         if seed is not None:
             np.random.default_rng(seed).shuffle(order)
-        for start in range(0, self.rows, size):
-            yield self._rows(order[start : start + size])
+        yield from self._cut(order, size, full)
 
     def endless(self, size: int = 32, seed: int = 0) -> Iterator[Any]:
         """Yields what `fit` would hand to a train step, epoch after epoch.
@@ -120,11 +122,8 @@ class Batches:
                     return  # a generator has no second epoch
         random = np.random.default_rng(seed)
         while True:
-            order = random.permutation(self.rows)
-            for start in range(0, max(self.rows - size, 0) + 1, size):
-                chosen = tf.nest.map_structure(
-                    _in_keras_precision, self._rows(order[start : start + size])
-                )
+            for rows in self._cut(random.permutation(self.rows), size, full=True):
+                chosen = tf.nest.map_structure(_in_keras_precision, rows)
                 yield keras.utils.pack_x_y_sample_weight(*chosen)
 
     def first(self, rows: int) -> tuple[Any, Any, Any]:
@@ -156,6 +155,12 @@ class Batches:
         """Returns at most some rows, drawn by the seed, in their original order."""
         parts = self.first(rows) if self.streamed else self.arrays
         return draw_rows(parts, rows, seed)
+
+    def _cut(self, order: np.ndarray, size: int, full: bool) -> Iterator[tuple]:
+        # Few rows make one batch that is not full.
+        stop = max(self.rows - size, 0) + 1 if full else self.rows
+        for start in range(0, stop, size):
+            yield self._rows(order[start : start + size])
 
     def _rows(self, rows: Any) -> tuple[Any, Any, Any]:
         x, y, sample_weight = (keep_rows(part, rows) for part in self.arrays)
