@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_trainkit.arguments import received
+from keras_trainkit.files import whole_file
 
 
 class Checkpoint:
@@ -22,16 +23,12 @@ class Checkpoint:
         self._model = model
 
     def save(self) -> None:
-        """Writes beside the file first: a kill at any point leaves it whole."""
+        """Replaces the file as a whole: a kill at any point leaves the old one."""
         if self.path is None:
             return
-        os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
-        beside = f"{self.path}.{os.getpid()}.new"
-        with open(beside, "wb") as file:
-            np.savez(file, *[variable.numpy() for variable in state_of(self._model)])
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, self.path)
+        arrays = [variable.numpy() for variable in state_of(self._model)]
+        with whole_file(self.path) as beside, open(beside, "wb") as file:
+            np.savez(file, *arrays)
 
     def restore(self) -> bool:
         """Puts the file's values into the model.

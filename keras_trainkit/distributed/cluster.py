@@ -14,6 +14,7 @@ from keras_trainkit.arguments import check_integer, check_number, received
 from keras_trainkit.distributed.addresses import SERVER, WORKER, Addresses, Task
 from keras_trainkit.distributed.local_processes import LocalProcesses
 from keras_trainkit.distributed.partwise_gradient import PartwiseGradient
+from keras_trainkit.distributed.patience import wait_patiently
 
 _LOOK_EVERY = 0.02  # seconds
 _ASK_EVERY = 0.5  # seconds; each question goes to a server
@@ -206,23 +207,19 @@ class Cluster:
 
     def _watch(self, progress: Callable[[], Any] | None) -> None:
         coordinator = self.coordinator
-        moved = looked = time.monotonic()
-        seen = None
-        while not coordinator.done():
+        asked = time.monotonic()
+        seen: tuple = ()
+
+        def look() -> tuple | None:
+            nonlocal asked, seen
+            if coordinator.done():
+                return None
             time.sleep(_LOOK_EVERY)
-            self.check()
-            if time.monotonic() - looked < _ASK_EVERY:
-                continue
-            looked = time.monotonic()
-            now = None if progress is None else progress()
-            if now != seen:
-                seen, moved = now, looked
-            if looked - moved > self.patience:
-                raise RuntimeError(
-                    f"Nothing was done for {self.patience:g} seconds: the workers "
-                    "cannot be reached, or a step takes longer than `patience`. "
-                    + received("patience", self.patience)
-                )
+            if progress is not None and time.monotonic() - asked >= _ASK_EVERY:
+                asked, seen = time.monotonic(), (progress(),)
+            return seen
+
+        wait_patiently(look, self.check, self.patience, "Nothing was done", "a step")
 
     def _connect(self, addresses: Addresses) -> None:
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_trainkit.arguments import received
+from keras_trainkit.distributed.patience import wait_patiently
 
 # Enough that fast workers do more of them and little is lost with one; the same for
 # any few workers, so that the sum is the same to the last bit.
@@ -116,7 +117,6 @@ class PartwiseGradient:
     def _computed(self) -> list[tuple[Any, np.ndarray]]:
         """The value and gradient of each part, in the order of the parts."""
         coordinator = self._cluster.coordinator
-        begin = time.monotonic()
         waiting: dict[concurrent.futures.Future, int] = {}
 
         def ask(place: int) -> None:
@@ -128,8 +128,12 @@ class PartwiseGradient:
         found: dict[int, Any] = {}
         times: list[float] = []
         asked_again: set[int] = set()
-        moved = begin
-        while len(found) < len(self._parts):
+        moved = time.monotonic()
+
+        def look() -> int | None:
+            nonlocal moved
+            if len(found) == len(self._parts):
+                return None
             done, _ = concurrent.futures.wait(
                 waiting, _LOOK_EVERY, concurrent.futures.FIRST_COMPLETED
             )
@@ -139,18 +143,20 @@ class PartwiseGradient:
                 found.setdefault(place, future.result())
                 times.append(now - moved)
                 moved = now
-            self._cluster.check()
-            if now - moved > self._cluster.patience:
-                raise RuntimeError(
-                    f"No part of the gradient came for {self._cluster.patience:g} "
-                    "seconds: the workers cannot be reached, or a part takes longer "
-                    "than `patience`. " + received("patience", self._cluster.patience)
-                )
             rest = set(range(len(self._parts))) - set(found) - asked_again
             if times and len(rest) <= self._cluster.workers:
                 usual = statistics.median(times) * self._cluster.workers
                 if now - moved > _SLOW * usual + _LOOK_EVERY:
-                    asked_again |= rest
+                    asked_again.update(rest)
                     for place in sorted(rest):
                         ask(place)
+            return len(times)
+
+        wait_patiently(
+            look,
+            self._cluster.check,
+            self._cluster.patience,
+            "No part of the gradient came",
+            "a part",
+        )
         return [found[place] for place in range(len(self._parts))]
