@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_trainkit.arguments import received
+from keras_trainkit.record.frame import RARE
 from keras_trainkit.record.readings import Readings
 from keras_trainkit.record.stored import FILE
-from keras_trainkit.record.training_record import RARE, TrainingRecord
+from keras_trainkit.record.training_record import TrainingRecord
 
 if TYPE_CHECKING:
     import pandas

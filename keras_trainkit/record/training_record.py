@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_trainkit.arguments import check_integer, received
+from keras_trainkit.record.blocks import Blocks, block_of_numbers
+from keras_trainkit.record.fits import fits_of, mark_fit
+from keras_trainkit.record.frame import tidy_frame
 from keras_trainkit.record.record_file import VERSION, Content, RecordFile
 from keras_trainkit.record.series import Block, Fit, Image, Series
 from keras_trainkit.record.stored import FILE, find_file, read_file, salvage_file
@@ -25,9 +28,6 @@ from keras_trainkit.record.vocabulary import (
 
 if TYPE_CHECKING:
     import pandas
-
-# Columns of a frame that are there only where a number in it has such a name.
-RARE = ("tensor", "metric", "bin", "training")
 
 
 class TrainingRecord:
@@ -50,11 +50,10 @@ class TrainingRecord:
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self._file = None if path is None else RecordFile.create(path)
-        self._blocks: list[Block] = []
+        self._blocks = Blocks()
         self._pending: list[tuple[int, int, Series, float]] = []
         self._images: list[Image] = []
         self._series: dict[Series, int] = {}
-        self._columns_of: dict[Series, list[tuple[Block, int]]] = {}
         self.metadata: dict[str, Any] = {}
         # The file that it is kept in or came from, for those who show it.
         self.source = None if path is None else os.fspath(path)
@@ -241,20 +240,9 @@ class TrainingRecord:
         """
         initial_epoch = check_integer("initial_epoch", initial_epoch, 0)
         self._take_pending()
-        if step is None:
-            ends = (int(b.steps.max()) for b in self._blocks if len(b.steps))
-            step = max(ends, default=-1) + 1
-        last = max(
-            (int(b.epochs.max()) for b in self._blocks if len(b.epochs)), default=-1
-        )
-        goes_on = last < 0 or (initial_epoch > 0 and initial_epoch >= last)
-        epoch = initial_epoch if goes_on else last + 1
-        fits = self.metadata.setdefault("fits", [])
-        if not fits and step > 0:
-            fits.append({"step": 0, "epoch": 0})  # recorded before fits were marked
-        mark = {"step": step, "epoch": epoch, "initial_epoch": initial_epoch}
-        fits.append({**mark, **about})
-        return self.fits[-1]
+        last_step, last_epoch = self._blocks.last
+        step = last_step + 1 if step is None else step
+        return mark_fit(self.metadata, last_epoch, initial_epoch, step, about)
 
     @property
     def fits(self) -> tuple[Fit, ...]:
@@ -262,10 +250,7 @@ class TrainingRecord:
 
         One from the first step if none was marked. `about` of each may be added to.
         """
-        marked = self.metadata.get("fits")
-        if not isinstance(marked, list) or not marked:
-            return (Fit(0, 0, {}),)
-        return tuple(Fit(int(one["step"]), int(one["epoch"]), one) for one in marked)
+        return fits_of(self.metadata)
 
     def describe(self, *measures: Measure) -> None:
         """Keeps with the record what measures of one's own are.
@@ -305,7 +290,7 @@ class TrainingRecord:
     def blocks(self, start: int = 0) -> Sequence[Block]:
         """All readings as they were added, from the block of number `start` on."""
         self._take_pending()
-        return self._blocks[start:]
+        return self._blocks.since(start)
 
     @property
     def block_count(self) -> int:
@@ -342,7 +327,7 @@ class TrainingRecord:
     def series(self) -> tuple[Series, ...]:
         """All series that have at least one reading, in order of appearance."""
         self._take_pending()
-        return tuple(self._columns_of)
+        return self._blocks.series
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -384,28 +369,7 @@ class TrainingRecord:
         """
         series = Series(measure, layer, variable, tensor, metric, bin, training)
         self._take_pending()
-        steps, epochs, values = [], [], []
-        for block, column in self._columns_of.get(series, ()):
-            if block.present is None:
-                steps.append(block.steps)
-                epochs.append(block.epochs)
-                values.append(block.values[:, column])
-            else:
-                rows = block.present[:, column]
-                steps.append(block.steps[rows])
-                epochs.append(block.epochs[rows])
-                values.append(block.values[rows, column])
-        if not steps:
-            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-        arrays = (
-            np.concatenate(steps),
-            np.concatenate(epochs),
-            np.concatenate(values).astype(np.float64),
-        )
-        if (arrays[0][1:] >= arrays[0][:-1]).all():
-            return arrays
-        order = np.argsort(arrays[0], kind="stable")
-        return arrays[0][order], arrays[1][order], arrays[2][order]
+        return self._blocks.values(series)
 
     def to_frame(
         self, measure: str | None = None, layer: str | None = None
@@ -425,8 +389,6 @@ class TrainingRecord:
         Raises:
             ValueError: If `measure` or `layer` is unknown to the record.
         """
-        import pandas
-
         known = {*self.measures, *(known.name for known in registered())}
         if measure is not None and measure not in known:
             raise ValueError(
@@ -438,48 +400,22 @@ class TrainingRecord:
                 f"`layer` must be one of {list(self.layers)}. "
                 + received("layer", layer)
             )
-        wanted = [
-            series
+        readings = {
+            series: self._blocks.values(series)
             for series in self.series
             if measure in (None, series.measure) and layer in (None, series.layer)
-        ]
-        columns = [self.values(*series) for series in wanted]
-        counts = [len(steps) for steps, _, _ in columns]
-        steps = _concatenate([steps for steps, _, _ in columns], np.int64)
-        epochs = _concatenate([epochs for _, epochs, _ in columns], np.int64)
-        starts = [fit.step for fit in self.fits]
-        frame = pandas.DataFrame({"step": steps, "epoch": epochs})
-        frame["fit"] = np.searchsorted(starts[1:], steps, side="right")
-        for name in Series._fields:
-            names = [getattr(series, name) for series in wanted]
-            if name not in RARE or any(names):
-                frame[name] = np.repeat(np.array(names, dtype=str), counts)
-        frame["value"] = _concatenate([values for _, _, values in columns], np.float64)
-        return frame.sort_values("step", kind="stable", ignore_index=True)
+        }
+        return tidy_frame(readings, [fit.step for fit in self.fits])
 
     def ever_positive(self, measure: str) -> set[Series]:
         """Series of a measure that may hold a value above 0, block by block."""
         self._take_pending()
-        places: dict[tuple[Series, ...], list[int]] = {}
-        positive: set[Series] = set()
-        for block in self._blocks:
-            if block.columns not in places:
-                places[block.columns] = [
-                    index
-                    for index, series in enumerate(block.columns)
-                    if series.measure == measure
-                ]
-            chosen = places[block.columns]
-            above = (block.values[:, chosen] > 0).any(axis=0)
-            positive.update(
-                block.columns[chosen[place]] for place in above.nonzero()[0]
-            )
-        return positive
+        return self._blocks.ever_positive(measure)
 
     def _take(self, content: Content) -> None:
         for block in content.blocks:
             columns = tuple(content.series[index] for index in block.columns.tolist())
-            self._keep(
+            self._blocks.keep(
                 Block(columns, block.steps, block.epochs, block.values, block.present)
             )
         self._images = [Image(*image) for image in content.images]
@@ -489,34 +425,15 @@ class TrainingRecord:
         if not self._pending:
             return
         pending, self._pending = self._pending, []
-        columns = tuple(dict.fromkeys(series for _, _, series, _ in pending))
-        rows = tuple(dict.fromkeys((step, epoch) for step, epoch, _, _ in pending))
-        column_of = {series: index for index, series in enumerate(columns)}
-        row_of = {row: index for index, row in enumerate(rows)}
-        values = np.zeros((len(rows), len(columns)))
-        present: np.ndarray = np.zeros(values.shape, bool)
-        for step, epoch, series, value in pending:
-            place = row_of[step, epoch], column_of[series]
-            values[place] = value
-            present[place] = True
-        steps, epochs = (
-            np.array(numbers, np.int64) for numbers in zip(*rows, strict=True)
-        )
-        self._add_block(Block(columns, steps, epochs, values, present))
+        self._add_block(block_of_numbers(pending))
 
     def _add_block(self, block: Block) -> None:
-        self._keep(block)
+        self._blocks.keep(block)
         if self._file is not None:
             indices = [self._index(series) for series in block.columns]
             self._file.add_block(
                 indices, block.steps, block.epochs, block.values, block.present
             )
-
-    def _keep(self, block: Block) -> None:
-        self._blocks.append(block)
-        for column, series in enumerate(block.columns):
-            if block.present is None or block.present[:, column].any():
-                self._columns_of.setdefault(series, []).append((block, column))
 
     def _index(self, series: Series) -> int:
         if series not in self._series:
@@ -524,7 +441,3 @@ class TrainingRecord:
             if self._file is not None:
                 self._file.add_series(self._series[series], series)
         return self._series[series]
-
-
-def _concatenate(arrays: list[np.ndarray], dtype: Any) -> np.ndarray:
-    return np.concatenate(arrays) if arrays else np.empty(0, dtype)
