@@ -117,48 +117,13 @@ def test_what_fails_between_epochs_is_warned_of_once():
     assert len(history.history["loss"]) == 3
 
 
-class Counting(keras.losses.Loss):
-    """Weighs itself by how often it was called."""
-
-    def __init__(self):
-        super().__init__()
-        self.calls = tf.Variable(1.0, trainable=False)
-
-    def call(self, y, p):
-        self.calls.assign_add(0.5)
-        return tf.reduce_mean((y - p) ** 2, -1) * self.calls
-
-
-class Noisy(keras.layers.Layer):
-    """Moves a plain variable and draws from its generator, in inference as well."""
-
-    def __init__(self):
-        super().__init__()
-        # Where no walk over attributes of layers would look for them.
-        scale = tf.Variable(1.0, trainable=False)
-        generator = tf.random.Generator.from_seed(1)
-
-        class Hidden:
-            __slots__ = ("draw",)
-
-        def draw(shape):
-            scale.assign(scale * 1.01)
-            return scale * generator.normal(shape)
-
-        self.hidden = Hidden()
-        self.hidden.draw = draw
-
-    def call(self, x):
-        return x + self.hidden.draw(tf.shape(x))
-
-
 @pytest.mark.parametrize("eagerly", [False, True])
 def test_state_that_evaluation_moves_is_put_back(eagerly):
     def trained(*monitors):
         keras.utils.set_random_seed(0)
-        layers = [Noisy(), keras.layers.Dense(1)]
+        layers = [models.HiddenNoise(), keras.layers.Dense(1)]
         model = keras.Sequential([keras.Input((5,)), *layers])
-        model.compile("adam", Counting(), run_eagerly=eagerly)
+        model.compile("adam", models.CountingLoss(), run_eagerly=eagerly)
         model.fit(
             X, X[:, :1], batch_size=16, epochs=2, verbose=0, callbacks=list(monitors)
         )

@@ -96,26 +96,8 @@ def test_no_process_outlives_the_one_that_started_it(by, tmp_path):
     assert not any(map(is_alive, numbers))
 
 
-def test_taken_port_is_named(tmp_path):
-    with socket.socket() as taken:
-        taken.bind(("0.0.0.0", 0))
-        taken.listen()
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        task = Task(Addresses((address,), ("127.0.0.1:1",)), "worker", 0)
-        ended = subprocess.run(
-            [sys.executable, "-m", "keras_trainkit", "worker"],
-            env=os.environ | {"TF_CONFIG": task.as_text()},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    assert ended.returncode == 1
-    assert f"error: worker 0 cannot listen at {address}" in ended.stderr
-
-
-def test_wrong_task_is_refused_before_anything_starts():
-    task = Task(Addresses(("a:1",), ("b:1",)), "ps", 0)
+def refused(task):
+    """What a worker says that ends with an error as soon as it is started."""
     ended = subprocess.run(
         [sys.executable, "-m", "keras_trainkit", "worker"],
         env=os.environ | {"TF_CONFIG": task.as_text()},
@@ -125,4 +107,20 @@ def test_wrong_task_is_refused_before_anything_starts():
         check=False,
     )
     assert ended.returncode == 1
-    assert "must be of type 'worker' here" in ended.stderr
+    return ended.stderr
+
+
+def test_taken_port_is_named(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        task = Task(Addresses((address,), ("127.0.0.1:1",)), "worker", 0)
+        said = refused(task)
+    assert f"error: worker 0 cannot listen at {address}" in said
+
+
+def test_wrong_task_is_refused_before_anything_starts():
+    task = Task(Addresses(("a:1",), ("b:1",)), "ps", 0)
+    said = refused(task)
+    assert "must be of type 'worker' here" in said

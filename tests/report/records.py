@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_trainkit.finding import Finding
 from keras_trainkit.record.series import Series
 from keras_trainkit.record.training_record import TrainingRecord
 
@@ -15,6 +16,18 @@ HOSTILE_NAMES = (
     "@train",
     "<a href='javascript:alert(3)'>b</a>&amp;",
 )
+
+
+def hostile_finding(category="data"):
+    """A finding that is markup wherever it may be."""
+    return Finding(
+        HOSTILE,
+        HOSTILE,
+        evidence={HOSTILE: HOSTILE},
+        advice=HOSTILE,
+        code="odd",
+        category=category,
+    )
 
 
 def full_record(layers=6, epochs=5, steps_per_epoch=20, names=None):

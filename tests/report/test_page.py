@@ -15,6 +15,7 @@ from tests.report.records import (
     empty_record,
     extreme_record,
     full_record,
+    hostile_finding,
     hostile_record,
     sick_record,
 )
@@ -56,14 +57,7 @@ def test_page_names_no_address_to_fetch(name, tmp_path):
 
 
 def test_page_escapes_every_name(tmp_path):
-    finding = Finding(
-        HOSTILE,
-        HOSTILE,
-        evidence={HOSTILE: HOSTILE},
-        advice=HOSTILE,
-        code="odd",
-        category="data",
-    )
+    finding = hostile_finding()
     page = page_of(hostile_record(), tmp_path, findings=[finding], title=HOSTILE)
     ours = page.replace(plotly_script().decode(), "")
     assert HOSTILE not in ours

@@ -16,7 +16,10 @@ def data():
 
 def build(hp):
     rate = hp.Float("rate", 1e-3, 1e1, sampling="log")
-    units = hp.Choice("units", [1, 3])
+    return net(keras.optimizers.Adam(rate), hp.Choice("units", [1, 3]))
+
+
+def net(optimizer, units):
     model = keras.Sequential(
         [
             keras.Input((2,)),
@@ -26,7 +29,7 @@ def build(hp):
         ]
     )
     model.compile(
-        keras.optimizers.Adam(rate),
+        optimizer,
         "binary_crossentropy",
         metrics=["accuracy"],
         run_eagerly=True,  # tracing would take a second a training

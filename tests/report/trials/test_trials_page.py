@@ -7,7 +7,7 @@ from keras_trainkit.finding import Finding
 from keras_trainkit.report.drawing.document import plotly_script
 from keras_trainkit.report.trials.page import write_search
 from keras_trainkit.report.trials.results import SearchResults, Trial
-from tests.report.records import HOSTILE
+from tests.report.records import HOSTILE, hostile_finding
 from tests.report.test_page_in_browser import CHROMIUM, marker, open_in_browser
 from tests.report.trials.searches import AXES, hostile_search, odd_search, search
 
@@ -48,14 +48,7 @@ def test_search_page_is_whole_and_fetches_nothing(name, tmp_path):
 @pytest.mark.parametrize("name", SEARCHES)
 def test_browser_draws_every_figure_of_a_search(name, tmp_path):
     make, figures = SEARCHES[name]
-    finding = Finding(
-        HOSTILE,
-        HOSTILE,
-        evidence={HOSTILE: HOSTILE},
-        advice=HOSTILE,
-        code="odd",
-        category="search",
-    )
+    finding = hostile_finding("search")
     page = write_search(make(), tmp_path / "search.html", findings=[finding])
     drawn, said = open_in_browser(page, tmp_path / "profile")
     assert said == []
@@ -74,14 +67,7 @@ def test_browser_draws_five_hundred_trials(tmp_path):
 
 
 def test_search_page_escapes_every_name(tmp_path):
-    finding = Finding(
-        HOSTILE,
-        HOSTILE,
-        evidence={HOSTILE: HOSTILE},
-        advice=HOSTILE,
-        code="odd",
-        category="search",
-    )
+    finding = hostile_finding("search")
     page = page_of(hostile_search(), tmp_path, findings=[finding], title=HOSTILE)
     assert HOSTILE not in page
     assert "<img src=x" not in page

@@ -7,27 +7,14 @@ import pytest
 
 from keras_trainkit.search import CoarseToFine, Stage, log_uniform, trials_frame
 
+from ..conftest import net
+
 STAGES = [Stage(4, epochs=1), Stage(3, epochs=2, carry=1)]
 
 
 def build(hp):
     rate = log_uniform(hp, "rate", 1e-3, 1e0)
-    units = hp.Choice("units", [1, 3])
-    model = keras.Sequential(
-        [
-            keras.Input((2,)),
-            keras.layers.Dense(units, "tanh"),
-            keras.layers.Dropout(0.1),
-            keras.layers.Dense(1, "sigmoid"),
-        ]
-    )
-    model.compile(
-        keras.optimizers.SGD(rate),
-        "binary_crossentropy",
-        metrics=["accuracy"],
-        run_eagerly=True,  # tracing would take a second a training
-    )
-    return model
+    return net(keras.optimizers.SGD(rate), hp.Choice("units", [1, 3]))
 
 
 def make(directory, hypermodel=build, stages=STAGES, **settings):
