@@ -7,7 +7,6 @@ import argparse
 import os
 import statistics
 import tempfile
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -16,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from timing import medians
 
 import keras_trainkit as tk
 
@@ -120,20 +120,6 @@ def compare_accuracy(seeds, examples, groups=GROUPS):
                 f"{line} {base} | {statistics.mean(gains):+.2f} | {spread:.2f} |"
                 f" {better} of {seeds} |"
             )
-
-
-def medians(functions, rounds):
-    """Median CPU milliseconds of a call to each function, rounds interleaved."""
-    times = {name: [] for name in functions}
-    for function in functions.values():
-        function()
-        function()
-    for _ in range(rounds):
-        for name, function in functions.items():
-            start = time.process_time()
-            function()
-            times[name].append((time.process_time() - start) * 1e3)
-    return {name: float(np.median(values)) for name, values in times.items()}
 
 
 def compare_predict(rounds):

@@ -11,13 +11,13 @@ write: no update can be faster than memory.
 
 import argparse
 import os
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 import tensorflow as tf
+from timing import medians
 
 import keras_trainkit as tk
 
@@ -34,21 +34,6 @@ PAIRS = {
     "Adadelta": (tk.optimizers.Adadelta, keras.optimizers.Adadelta, {}),
     "Adam": (tk.optimizers.Adam, keras.optimizers.Adam, {}),
 }
-
-
-def medians(functions, rounds, calls):
-    """Median CPU milliseconds of a call to each function, rounds interleaved."""
-    times = {name: [] for name in functions}
-    for function in functions.values():
-        function()
-        function()
-    for _ in range(rounds):
-        for name, function in functions.items():
-            start = time.process_time()
-            for _ in range(calls):
-                function()
-            times[name].append((time.process_time() - start) / calls * 1e3)
-    return {name: float(np.median(values)) for name, values in times.items()}
 
 
 def copy_bandwidth():
