@@ -309,12 +309,14 @@ class CountingLoss(keras.losses.Loss):
         return tf.reduce_mean((y - p) ** 2, -1) * self.calls
 
 
-class HiddenNoise(layers.Layer):
-    """Moves a plain variable and draws from its generator, in inference as well."""
+class MovingNoise(layers.Layer):
+    """Moves a plain variable and draws from its generator, in inference as well.
 
-    def __init__(self):
+    Where it is `hidden` no walk over attributes of layers finds them.
+    """
+
+    def __init__(self, hidden=False):
         super().__init__()
-        # Where no walk over attributes of layers would look for them.
         scale = tf.Variable(1.0, trainable=False)
         generator = tf.random.Generator.from_seed(1)
 
@@ -330,6 +332,7 @@ class HiddenNoise(layers.Layer):
 
         self.hidden = Hidden()
         self.hidden.draw, self.hidden.state = draw, state
+        self.shown = [] if hidden else [scale, generator]
 
     def call(self, x):
         return x + self.hidden.draw(tf.shape(x))

@@ -121,7 +121,7 @@ def test_what_fails_between_epochs_is_warned_of_once():
 def test_state_that_evaluation_moves_is_put_back(eagerly):
     def trained(*monitors):
         keras.utils.set_random_seed(0)
-        layers = [models.HiddenNoise(), keras.layers.Dense(1)]
+        layers = [models.MovingNoise(hidden=True), keras.layers.Dense(1)]
         model = keras.Sequential([keras.Input((5,)), *layers])
         model.compile("adam", models.CountingLoss(), run_eagerly=eagerly)
         model.fit(

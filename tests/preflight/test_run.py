@@ -9,7 +9,7 @@ import tensorflow as tf
 import keras_trainkit as tk
 from keras_trainkit.keras_model.generators import global_seed_variable
 from keras_trainkit.preflight.run import CHECKS
-from tests.models import CountingLoss, HiddenNoise
+from tests.models import CountingLoss, MovingNoise
 from tests.preflight.models import (
     classifier,
     diabetes,
@@ -200,7 +200,7 @@ def test_the_function_wins_the_name_and_the_room_stays_importable():
 
 
 def test_state_that_keras_does_not_list_is_put_back():
-    noisy = HiddenNoise()
+    noisy = MovingNoise()
     model = keras.Sequential([keras.Input((5,)), noisy, keras.layers.Dense(1)])
     model.compile("adam", CountingLoss())
     before = noisy.hidden.state()
