@@ -5,7 +5,8 @@
 
 `run` trains every program with a `TrainingMonitor`, keeps its record, and runs
 `tk.preflight`; it goes on where an earlier call ended, and several calls may run side
-by side, each with its `--share`. `table` diagnoses the records and counts.
+by side, each with its `--share`. `table` diagnoses the records and counts; `counts`
+prints those that confidence is taken from, `rules` the tables of the guide.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from benchmarks.faults.split import is_held_out
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["run", "table", "counts"])
+    parser.add_argument("what", choices=["run", "table", "counts", "rules"])
     parser.add_argument("--part", choices=["tuning", "held_out"], default="tuning")
     parser.add_argument("--folder", default="runs/faults")
     parser.add_argument("--seeds", type=int, default=1)
@@ -30,6 +31,11 @@ def main():
         from benchmarks.faults.table import write_table
 
         write_table(folder, arguments.listed)
+        return
+    if arguments.what == "rules":
+        from benchmarks.faults.rule_rows import write_rules
+
+        write_rules(arguments.folder)
         return
     if arguments.what == "counts":
         from benchmarks.faults.table import write_counts
