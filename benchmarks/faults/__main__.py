@@ -25,6 +25,7 @@ def main():
     parser.add_argument("--listed", action="store_true", help="each program")
     parser.add_argument("--stage", choices=["training", "preflight"])
     parser.add_argument("--share", default="0/1", help="1/2: every second program")
+    parser.add_argument("--begin", type=int, default=0, help="with this program")
     arguments = parser.parse_args()
     folder = f"{arguments.folder}/{arguments.part}"
     if arguments.what == "table":
@@ -51,7 +52,7 @@ def main():
     names.sort(key=lambda name: hash_of(name))
     place, shares = map(int, arguments.share.split("/"))
     jobs = [(name, seed) for seed in range(arguments.seeds) for name in names]
-    jobs = jobs[place::shares]
+    jobs = (jobs[arguments.begin :] + jobs[: arguments.begin])[place::shares]
     for stage in [arguments.stage] if arguments.stage else ["training", "preflight"]:
         run_all(stage, jobs, folder, arguments.processes)
 
