@@ -8,7 +8,44 @@ view, so that other programs may be told less well; the guide compares.
 """
 
 # code: (named the cause, alarms in all)
-COUNTS: dict[str, tuple[int, int]] = {}
+COUNTS: dict[str, tuple[int, int]] = {
+    "alike_units": (0, 0),
+    "bottleneck": (0, 0),
+    "constant_targets": (1, 1),
+    "contradicted_labels": (0, 0),
+    "dead_units": (1, 2),
+    "diverging": (0, 0),
+    "far_too_long_updates": (1, 1),
+    "frozen_layers": (0, 0),
+    "inference_differs": (0, 0),
+    "labels_of_others": (1, 1),
+    "learns_nothing": (1, 1),
+    "loss_contradicts_predictions": (0, 0),
+    "loss_ignores_order": (0, 0),
+    "loss_is_summed": (1, 1),
+    "metric_contradicts_predictions": (0, 0),
+    "noisy_filters": (0, 0),
+    "nonfinite": (0, 0),
+    "output_not_probabilities": (0, 0),
+    "overfitting": (1, 1),
+    "penalties_outweigh_data": (1, 1),
+    "rate_decayed": (0, 0),
+    "rate_too_high": (0, 0),
+    "rate_too_low": (1, 1),
+    "saturated_units": (0, 0),
+    "stopped_too_early": (0, 0),
+    "targets_out_of_reach": (0, 0),
+    "unbounded_loss": (0, 0),
+    "underfitting": (0, 0),
+    "unreached_weights": (0, 0),
+    "unscaled_inputs": (0, 0),
+    "validation_differs": (0, 0),
+    "validation_too_good": (0, 0),
+    "vanishing_gradient": (0, 0),
+    "waiting_for_data": (0, 0),
+    "wild_start": (0, 0),
+    "worse_than_persistence": (0, 0),
+}
 # A rule that was never heard is as good as the average one, with the weight of four
 # alarms: few counts never make a rule sure.
 PRIOR_WEIGHT = 4.0
@@ -35,7 +72,7 @@ def confidence_of(code: str) -> float:
 
 
 def average() -> float:
-    """Share of all alarms that named the cause."""
-    return sum(right for right, _ in COUNTS.values()) / max(
-        1, sum(alarms for _, alarms in COUNTS.values())
-    )
+    """Share of all alarms that named the cause, by Laplace's rule of succession."""
+    right = sum(right for right, _ in COUNTS.values())
+    alarms = sum(alarms for _, alarms in COUNTS.values())
+    return (right + 1) / (alarms + 2)
