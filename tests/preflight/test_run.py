@@ -43,6 +43,7 @@ def test_preflight_passes_two_inputs_and_two_outputs():
     assert report.ok, str(report)
     assert "digit" in report["labels"].why
     assert "even" in report["labels"].why
+    assert [verdict.name for verdict in report][:2] == ["features", "labels"]
     assert report["memorizing"].status == "pass", str(report)
 
 
