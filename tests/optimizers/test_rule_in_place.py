@@ -110,3 +110,25 @@ def test_a_reader_of_the_old_weights_keeps_them():
     before, after = step(tf.ones(4))
     np.testing.assert_allclose(before.numpy(), 1.0, rtol=EXACT)
     np.testing.assert_allclose(after.numpy(), 0.0, atol=EXACT)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {}),
+        ("Momentum", {"momentum": 0.9}),
+        ("Nesterov", {"momentum": 0.9, "nesterov": True}),
+    ],
+)
+def test_compiled_step_is_no_longer_than_that_of_keras(name, options):
+    def fusions(optimizer):
+        weights = [keras.Variable(np.ones((8, 8), "float32")) for _ in range(3)]
+        gradients = [tf.ones((8, 8))] * 3
+        optimizer.build(weights)
+        step = tf.function(
+            lambda: optimizer.apply(gradients, weights), jit_compile=True
+        )
+        program = step.experimental_get_compiler_ir()(stage="optimized_hlo")
+        return program.partition("ENTRY")[2].count(" fusion(")
+
+    assert fusions(RULES[name](RATE)) <= fusions(keras.optimizers.SGD(RATE, **options))
