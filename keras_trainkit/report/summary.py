@@ -17,6 +17,8 @@ from keras_trainkit.report.verdict import STATES, unfinished
 # Biases and scales may start at zero; these tell of a whole layer.
 _KERNELS = ("kernel", "embeddings")
 _FIRST_STEPS = 50
+_LEVEL = 1e-9  # of the gap itself, an epoch
+_STANDS_OUT = 30  # times the median of the first steps
 
 
 def summarise(
@@ -128,10 +130,12 @@ def _gap(readings: Readings, findings: Sequence[Finding]) -> list[Tile]:
         if series.metric not in ("", "loss"):
             continue
         trend = readings.latest(series._replace(measure="overfitting_gap_trend"))
+        value = readings.latest(series)
         note = f"{trend:+.2g} an epoch" if np.isfinite(trend) else ""
+        if abs(trend) < _LEVEL * abs(value):  # what rounding leaves
+            note = "level"
         state = _state(findings, "overfitting")
-        value = number(readings.latest(series))
-        tiles.append(Tile("Overfitting gap", value, note, state))
+        tiles.append(Tile("Overfitting gap", number(value), note, state))
     return tiles
 
 
@@ -142,14 +146,19 @@ def _ratio(readings: Readings, findings: Sequence[Finding]) -> list[Tile]:
     if not kernels:
         return []
     now = [readings.latest(series) for series in kernels]
-    first = []
+    first, longest = [], []
     for series in kernels:
         steps, _, values = readings.arrays(series)
         values = values[(steps < _FIRST_STEPS) & np.isfinite(values)]
         if len(values):
             first.append(float(np.median(values)))
+            longest.append(float(values.max()))
     value = float(np.median(now))
-    notes = [f"{number(float(np.median(first)))} in the first steps"] if first else []
+    notes = []
+    if first:
+        usual, peak = float(np.median(first)), float(np.median(longest))
+        once = f", once {number(peak)}" if peak > _STANDS_OUT * usual else ""
+        notes.append(f"{number(usual)} in the first steps{once}")
     notes.append("healthy is about 1e-3")
     state = _state(findings, "update", "learning rate") if np.isfinite(value) else "bad"
     return [Tile("Update ratio", number(value), ", ".join(notes), state)]

@@ -85,6 +85,24 @@ def test_update_ratio_is_that_of_kernels_at_first_and_now():
     assert tile.note.startswith("0.5 in the first steps")
 
 
+def test_one_long_update_among_the_first_is_told_of():
+    record = TrainingRecord()
+    for step, ratio in enumerate([4.0] + [0.0] * 60):
+        record.add("update_ratio", ratio, step=step, epoch=0, variable="kernel")
+    tile = tiles_of(record)["Update ratio"]
+    assert tile.value == "0"
+    assert tile.note.startswith("0 in the first steps, once 4,")
+
+
+def test_gap_that_moves_by_rounding_only_is_level():
+    record = TrainingRecord()
+    record.add("overfitting_gap", -0.00726, step=5, epoch=5, metric="loss")
+    for step, trend, note in ((5, 9.9e-19, "level"), (6, 1e-4, "+0.0001 an epoch")):
+        place = {"step": step, "epoch": step, "metric": "loss"}
+        record.add("overfitting_gap_trend", trend, **place)
+        assert tiles_of(record)["Overfitting gap"].note == note
+
+
 def test_tiles_raise_an_alarm_where_a_finding_does():
     record = full_record(layers=1)
     names = ("Update ratio", "Most dead units", "Overfitting gap")
