@@ -36,7 +36,8 @@ def built_ahead(model: Any) -> bool:
         )
     ):
         return False
-    with keras.name_scope(optimizer.name, caller=optimizer):
+    name = keras.name_scope(optimizer.name, caller=optimizer)
+    with model.distribute_strategy.scope(), name:
         optimizer.build(model.trainable_weights)
     optimizer.built = True
     return True

@@ -40,10 +40,11 @@ class MakesVariables(keras.layers.Layer):
         return x * scale * (1.0 + random.random())
 
 
-def fitted(layer, optimizer, *watchers, **options):
+def fitted(layer, optimizer, *watchers, strategy=None, **options):
     keras.utils.set_random_seed(4)
-    model = keras.Sequential([keras.Input((8,)), layer(), keras.layers.Dense(3)])
-    model.compile(optimizer(), "mse", jit_compile=False, **options)
+    with (strategy or tf.distribute.get_strategy()).scope():
+        model = keras.Sequential([keras.Input((8,)), layer(), keras.layers.Dense(3)])
+        model.compile(optimizer(), "mse", jit_compile=False, **options)
     x = np.random.default_rng(0).normal(size=(24, 8)).astype("float32")
     model.fit(x, x[:, :3], batch_size=8, verbose=0, callbacks=list(watchers))
     return [
@@ -61,6 +62,15 @@ def test_what_is_drawn_on_the_host_is_what_keras_would_have_drawn(layer, options
     bare = fitted(layer, keras.optimizers.Adam, **options)
     watched = fitted(
         layer, keras.optimizers.Adam, callbacks.UpdateRatioMonitor(), **options
+    )
+    assert models.same(bare, watched)
+
+
+def test_a_strategy_of_one_replica_trains_unchanged():
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    bare, watched = (
+        fitted(keras.layers.ReLU, keras.optimizers.Adam, *monitors, strategy=strategy)
+        for monitors in ([], [callbacks.UpdateRatioMonitor()])
     )
     assert models.same(bare, watched)
 
