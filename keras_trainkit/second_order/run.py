@@ -84,7 +84,7 @@ class Run:
                 still, last = (0 if fell else still + 1), min(last, iterate.loss)
                 if model.stop_training:
                     stopped = "callback"
-                elif iterate.gradient_norm <= tolerance:
+                elif self._is_flat(iterate, tolerance):
                     stopped = "gradient"
                 elif iterate.exact and still >= STALLED:
                     stopped = "stalled"
@@ -111,6 +111,15 @@ class Run:
             history=self._history,
             notes=tuple(self._objective.notes),
         )
+
+    def _is_flat(self, iterate: Iterate, tolerance: float) -> bool:
+        """Whether the gradient is small; where that is an estimate, it is computed."""
+        if iterate.exact or iterate.gradient_norm > tolerance:
+            return iterate.gradient_norm <= tolerance
+        try:
+            return self._evaluate(iterate.vector).gradient_norm <= tolerance
+        except OutOfEvaluationsError:
+            return False
 
     def _limited(self, iterates: Iterator[Iterate]) -> Iterator[Iterate | None]:
         """Ends with `None` where the evaluations are used up."""

@@ -9,7 +9,11 @@ import tensorflow as tf
 from keras_trainkit.arguments import received
 from keras_trainkit.problems.flat import FlatLoss
 from keras_trainkit.second_order.data import machine_memory
-from keras_trainkit.second_order.evaluations import Evaluations, Iterate
+from keras_trainkit.second_order.evaluations import (
+    Evaluations,
+    Iterate,
+    OutOfEvaluationsError,
+)
 from keras_trainkit.second_order.sfo_quadratic import Quadratic
 from keras_trainkit.second_order.sfo_subspace import Subspace
 
@@ -17,6 +21,10 @@ FIRST = 2  # batches that take part from the start
 FIRST_STEP = 1e-2  # length of it, in lengths of the weights
 LONGEST = 10.0  # times the mean step so far, after the first pass
 SHORTEST_SCALE = 1e-5  # of a Newton step, after failures
+# Directions kept, in those that the last gradients and positions span: room for the
+# pairs before these, without which the last digits take a third more passes.
+LEAST_ROOM, MOST_ROOM = 1.5, 4
+ROOM_BYTES = 2**28  # that the larger room may take
 
 Loss = Callable[[int, np.ndarray], tuple[float, np.ndarray]]
 
@@ -35,6 +43,9 @@ def sfo(
         batches: The loss whose chunks are the batches.
         seed: Of what is left to chance.
 
+    Raises:
+        OutOfEvaluationsError: At the end, unless no batch could lower the sum further.
+
     Reference:
         [Sohl-Dickstein, Poole and Ganguli, ICML
         2014](https://proceedings.mlr.press/v32/sohl-dicksteinb14.html)
@@ -49,10 +60,10 @@ def sfo(
         return float(value), gradient.numpy().astype(np.float64)
 
     state = _Sum(loss, count, start.astype(np.float64), seed)
-    yielded = 0
-    while evaluate.spent + 1.0 + 12 * part <= evaluate.limit:
-        if not state.step():
-            break
+    yielded, moves = 0, True
+    # Enough is left for a step that fails and for the exact loss at the end.
+    while moves and evaluate.spent + 1.0 + 12 * part <= evaluate.limit:
+        moves = state.step()
         passed = int(evaluate.spent + 1e-9)
         if passed > yielded:
             yielded = passed
@@ -62,6 +73,8 @@ def sfo(
     point = evaluate(state.vector().astype(start.dtype))
     details = {"passes": evaluate.spent - 1.0, "batches": float(len(state.active))}
     yield Iterate(point.vector, point.value, point.gradient_norm, details)
+    if moves:
+        raise OutOfEvaluationsError
 
 
 def check_subspace(weights: int, batches: int) -> None:
@@ -80,7 +93,10 @@ def check_subspace(weights: int, batches: int) -> None:
 
 
 def _largest(weights: int, batches: int) -> int:
-    return min(math.ceil(1.5 * (2 * batches + 2)), weights)
+    spanned = 2 * batches + 2
+    affordable = ROOM_BYTES // (8 * weights)
+    room = max(math.ceil(LEAST_ROOM * spanned), min(MOST_ROOM * spanned, affordable))
+    return min(room, weights)
 
 
 class _Sum:
@@ -111,10 +127,14 @@ class _Sum:
         return float(np.mean(values)) * len(self._parts)
 
     def gradient_norm(self) -> float:
-        """The largest entry of the quadratics' gradient at the position."""
-        slope = self._slope() * len(self._parts) / len(self.active)
-        whole = self._space.vector(slope) - self._space.origin
-        return float(np.abs(whole).max(initial=0.0))
+        """The largest entry of the batches' last gradients, summed.
+
+        Not of the quadratics' gradient at the position: a Newton step makes that zero.
+        """
+        seen = [part for part in self._parts if part.seen]
+        slope = sum((part.gradient for part in seen), np.zeros(len(self._here)))
+        whole = self._space.vector(slope * len(self._parts) / len(seen))
+        return float(np.abs(whole - self._space.origin).max(initial=0.0))
 
     def step(self) -> bool:
         """Evaluates one batch and moves; whether anything is left to do."""
@@ -259,12 +279,6 @@ class _Sum:
     def _total(self) -> np.ndarray:
         levels = sum(self._parts[place].level for place in self.active)
         return self._hessian + levels * np.eye(len(self._hessian))
-
-    def _slope(self) -> np.ndarray:
-        return sum(
-            (self._parts[place].slope(self._here) for place in self.active),
-            np.zeros(len(self._here)),
-        )
 
     def _grow_if_due(self, failed: bool) -> None:
         self._since_growth += 1

@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 
-PAIRS = 10  # steps and changes of the gradient that are remembered
+PAIRS = 20  # steps and changes of the gradient that are remembered: one a pass
 DEVIATION = 1e8  # of the largest eigenvalue to the smallest
 
 
