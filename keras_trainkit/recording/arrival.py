@@ -18,7 +18,8 @@ ARRIVED = Column(Series("data_arrived"))
 class Arrival(Instrument):
     """Reads the clock once the data of the step are there, for `Call.waited`.
 
-    XLA has no clock; under it nothing is read.
+    XLA has no clock, and TensorFlow shows none where operations are to be
+    deterministic; there nothing is read.
     """
 
     channel = "steps"
@@ -26,6 +27,8 @@ class Arrival(Instrument):
     def read(self, seen: Any) -> Pairs:
         """Takes the moment."""
         if seen.model.jit_compile and not seen.model.run_eagerly:
+            return []
+        if not _has_clock():
             return []
         parts = tf.nest.flatten(seen.data, expand_composites=True)
         data = [part for part in parts if tf.is_tensor(part)]
@@ -39,3 +42,12 @@ def waited(began: float, arrived: float) -> float:
     seconds = (arrived - began) % PERIOD
     # An arrival that is rounded to just before it.
     return seconds if seconds < PERIOD / 2 else 0.0
+
+
+def _has_clock() -> bool:
+    try:
+        with tf.init_scope():
+            tf.timestamp()
+    except tf.errors.FailedPreconditionError:
+        return False
+    return True

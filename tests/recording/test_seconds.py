@@ -1,5 +1,7 @@
 """The time of a step, and how much of it waits for data."""
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -74,3 +76,30 @@ def test_wait_is_told_where_the_host_takes_the_data(steps):
     assert (seconds > 0).all()
     assert (seconds <= record.values("step_seconds")[2]).all()
     assert record.metadata["not_measured"] == []
+
+
+DETERMINISTIC = """
+import tensorflow as tf
+from keras_trainkit import callbacks
+from tests import models
+
+tf.config.experimental.enable_op_determinism()
+found = []
+for monitor in (None, callbacks.TrainingMonitor(every=1)):
+    model = models.compiled()
+    watchers = [monitor] if monitor else []
+    model.fit(*models.data(), epochs=2, verbose=0, callbacks=watchers)
+    found.append(models.weights_of(model))
+assert models.same(*found)
+record = monitor.record
+assert record.metadata["done_twice"] == []
+assert len(record.values("step_seconds")[0]) == 4
+assert record.values("data_seconds")[0].tolist() == [0]
+"""
+
+
+@pytest.mark.slow
+def test_deterministic_operations_have_no_clock_and_train_unchanged():
+    # They cannot be asked for in a process of other tests.
+    ended = subprocess.run([sys.executable, "-c", DETERMINISTIC], capture_output=True)
+    assert ended.returncode == 0, ended.stderr.decode()
