@@ -57,6 +57,10 @@ def computing_in(root: Any, dtype: str | None) -> Iterator[None]:
         for layer in layers:
             if not _precedes_parameters(layer):
                 swap(layer, "_dtype_policy", policy)
+            # Through cuDNN's recurrent layers differences came out wrong, and they
+            # have no second derivative.
+            if getattr(layer, "use_cudnn", False):
+                swap(layer, "use_cudnn", False)
             if isinstance(layer, keras.layers.InputLayer) and _is_float(layer._dtype):
                 swap(layer, "_dtype", dtype)
             for tensor in getattr(layer, "_inputs", None) or ():

@@ -44,3 +44,10 @@ def test_losses_kept_in_layers_are_lifted():
     with double_precision(layer):
         assert layer.own_loss.dtype == "float64"
     assert layer.own_loss.dtype == "float32"
+
+
+def test_recurrent_layers_do_without_cudnn_meanwhile():
+    model = keras.Sequential([keras.Input((4, 2)), keras.layers.LSTM(3)])
+    with double_precision(model):
+        assert model.layers[0].use_cudnn is False
+    assert model.layers[0].use_cudnn == "auto"
