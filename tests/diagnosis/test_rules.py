@@ -10,7 +10,7 @@ from keras_trainkit.diagnosis.course import Course
 from keras_trainkit.diagnosis.rule import ask
 from keras_trainkit.finding import CATEGORIES
 from keras_trainkit.record import TrainingRecord
-from tests.diagnosis.planted import HEALTHY, PLANTED
+from tests.diagnosis.planted import HEALTHY, PLANTED, run
 
 by_code = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 
@@ -79,3 +79,12 @@ def test_causes_never_go_round_in_a_circle():
 
     for code in explains:
         reached(code)
+
+
+@pytest.mark.parametrize("epochs", [slice(None), slice(3, None)], ids=["all", "later"])
+def test_predictions_that_are_nan_are_not_taken_for_out_of_range(epochs):
+    bounds = {"prediction_low": np.full(10, 0.1), "prediction_high": np.full(10, 0.9)}
+    for values in bounds.values():
+        values[epochs] = np.nan
+    (rule,) = (one for one in RULES if one.code == "output_not_probabilities")
+    assert not ask(rule, Course(run(**bounds))).findings

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from keras_trainkit.diagnosis.course import Course
 from keras_trainkit.diagnosis.rule import Rule
 from keras_trainkit.finding import Verdict
@@ -59,8 +61,12 @@ class OutputNotProbabilities(Rule):
             )
         if course.task.get("from_logits"):
             return self._logits(course)
-        low = float(course.values("prediction_low").min())
-        high = float(course.values("prediction_high").max())
+        lowest, highest = (
+            course.values(f"prediction_{end}") for end in ("low", "high")
+        )
+        if np.isnan(lowest).all() or np.isnan(highest).all():
+            return self.skips("every prediction is NaN")
+        low, high = float(np.nanmin(lowest)), float(np.nanmax(highest))
         if low >= -self.margin and high <= 1 + self.margin:
             return self.passes("predictions are within 0 and 1")
         return self.finds_at_start(
