@@ -70,7 +70,14 @@ def draws(function: Any) -> bool:
     """
     graph = function.graph.as_graph_def()
     nodes = [*graph.node, *(n for one in graph.library.function for n in one.node_def)]
-    return any("seed2" in n.attr and "Dataset" not in n.op for n in nodes)
+    return any(map(_draws, nodes))
+
+
+def _draws(node: Any) -> bool:
+    if "seed2" not in node.attr or "Dataset" in node.op:
+        return False
+    # cuDNN's recurrent layers have a seed for a dropout that Keras never asks for.
+    return not node.op.startswith("CudnnRNN") or node.attr["dropout"].f > 0
 
 
 class HandledVariable:

@@ -125,7 +125,8 @@ class Twin:
     Where it is shown to run every kernel of Keras' own function on the same values,
     it takes its place. Where it is not, both run on the same batches: first the
     watched one, of which all is undone that Keras' function may write, and then
-    Keras' own.
+    Keras' own. A function that XLA compiled cannot be looked into; if it does not
+    even repeat itself, as few do on a GPU, the watched one takes its place.
 
     Args:
         bare: Keras' own function.
@@ -141,6 +142,8 @@ class Twin:
         self._light = light
         self._replaces: dict[str, bool] = {}
         self._calls: dict[str, int] = {}
+        # Kinds for which not even Keras' own function repeats itself.
+        self._restless: set[str] = set()
         self._kind = ""
         self._spec = ""
         self._iterator: Any = None
@@ -248,7 +251,10 @@ class Twin:
         self.reasons = []
         if bare.draws(kind):
             self._refuse("it draws from generators that no other function can share")
-        elif not same:
+            return logs
+        # On a GPU few operations repeat themselves, unless they are told to.
+        repeats = same or self._repeats(before, trained, data)
+        if not same and repeats:
             self._refuse("it rounds differently")
             # No other program of this function is trusted before it is compared again.
             self._replaces = dict.fromkeys(self._replaces, False)
@@ -261,7 +267,9 @@ class Twin:
                     stacklevel=2,
                 )
         elif bare.model.jit_compile:
-            if not self._light:
+            if not repeats:
+                self._restless.add(kind)
+            if repeats and not self._light:
                 self._refuse("XLA compiles it")
             else:
                 self._replaces[kind] = True
@@ -280,13 +288,27 @@ class Twin:
 
     def _is_to_be_compared(self) -> bool:
         """Whether XLA is asked again: at calls 1, 2, 4, 8 and so on of a kind."""
-        if not self._bare.model.jit_compile:
+        if not self._bare.model.jit_compile or self._kind in self._restless:
             return False
         call = self._calls[self._kind] + 1
         if call & (call - 1) == 0:
             return True
         self._calls[self._kind] = call
         return False
+
+    def _repeats(
+        self, before: list[Any], trained: list[Any], data: Callable[[], Any]
+    ) -> bool:
+        """Whether Keras' own function does the same again on the same batches."""
+        parts = self._bare.parts(self._kind)
+        write(parts, before)
+        try:
+            with generators_restored():
+                self._bare.run(self._kind, data)
+                again = read(parts)
+        finally:
+            write(parts, trained)
+        return all(map(_same, trained, again))
 
     def _refuse(self, reason: str) -> None:
         self._replaces[self._kind] = False

@@ -252,3 +252,52 @@ def test_nothing_is_said_of_tracing_that_is_quick(monkeypatch, capsys):
     model = models.compiled()
     model.fit(*models.data(), verbose=2, callbacks=[callbacks.LossMonitor()])
     assert "Tracing" not in capsys.readouterr().out
+
+
+class Restless(layers.Layer):
+    """Scales by one and a little, which depends on the time of day."""
+
+    def call(self, inputs):
+        passed = tf.math.floormod(1e3 * tf.timestamp(), 1.0)
+        return inputs * tf.cast(1.0 + 1e-3 * passed, inputs.dtype)
+
+
+def test_a_function_that_never_repeats_itself_is_judged_by_its_kernels():
+    def restless():
+        return keras.Sequential(
+            [keras.Input((8,)), layers.Dense(6, "relu"), Restless(), layers.Dense(3)]
+        )
+
+    monitor = callbacks.UpdateRatioMonitor()
+    model = models.compiled(restless, loss="mse")
+    x, _ = models.data()
+    model.fit(x, x[:, :3], batch_size=16, verbose=0, callbacks=[monitor])
+    assert monitor.record.metadata["done_twice"] == []
+    assert len(monitor.record.values("update_ratio", "dense", "kernel")[0]) == 3
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_under_xla_only_what_repeats_itself_is_done_twice(monkeypatch, repeats):
+    monkeypatch.setattr(Twin, "_repeats", lambda *_: repeats)
+    monkeypatch.setattr("keras_trainkit.train_step.twin._same", lambda *_: False)
+    monitor = callbacks.UpdateRatioMonitor()
+    model = models.compiled(jit_compile=True)
+    model.fit(*models.data(), batch_size=16, verbose=0, callbacks=[monitor])
+    reasons = ["it rounds differently"] if repeats else []
+    assert monitor.record.metadata["done_twice"] == reasons
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_recurrent_layers_of_cudnn_draw_only_for_a_dropout_of_their_own(dropout):
+    def run(x):
+        return tf.raw_ops.CudnnRNNV3(
+            input=x,
+            input_h=tf.zeros([1, 2, 4]),
+            input_c=tf.zeros([1, 2, 4]),
+            params=tf.zeros([160]),
+            sequence_lengths=tf.fill([2], 3),
+            dropout=dropout,
+        )[0]
+
+    function = tf.function(run, autograph=False)
+    assert draws(function.get_concrete_function(tf.zeros([3, 2, 4]))) == (dropout > 0)
