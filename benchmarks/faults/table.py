@@ -48,8 +48,9 @@ def judged(folder):
             errors = [one for one in alarms if one["severity"] == "error"]
             says["tk.preflight, errors"] = [one["category"] for one in errors]
             says["tk.preflight, warnings too"] = [one["category"] for one in alarms]
-            both = [*errors, *line["findings"]]
-            both.sort(key=lambda one: (RANK[one["severity"]], -one["confidence"]))
+            # Of alarms as grave as one another what a run showed comes first.
+            both = [*line["findings"], *errors]
+            both.sort(key=lambda one: RANK[one["severity"]])
             line["both"] = both
             says["both (errors of preflight)"] = [one["category"] for one in both]
         programs.append(line | {"says": says})
