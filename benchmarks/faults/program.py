@@ -60,8 +60,9 @@ class Net:
         x = inputs
         for layer in self.start:
             x = layer(x)
-        if self.noise:
-            x = L.GaussianNoise(self.noise)(x)
+        if self.noise:  # Keras adds a deviation of 1 at most
+            x = L.Rescaling(1 / self.noise)(x)
+            x = L.Rescaling(self.noise)(L.GaussianNoise(1.0)(x))
         for index, width in enumerate(self.widths):
             x = self._hidden(x, index, width)
         if self.kind == "convolutional":

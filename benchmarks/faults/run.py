@@ -40,7 +40,11 @@ def run_all(stage, jobs, folder, processes):
             some = left[begin : begin + _FRESH * processes]
             waiting = [pool.submit(STAGES[stage], *job, str(folder)) for job in some]
             for future in concurrent.futures.as_completed(waiting):
-                line, count = future.result(), count + 1
+                count += 1
+                if future.exception() is not None:  # told, and run anew next time
+                    print(f"failed: {future.exception()}", flush=True)
+                    continue
+                line = future.result()
                 with open(folder / f"{stage}.jsonl", "a") as file:
                     file.write(json.dumps(line) + "\n")
                 seconds = time.time() - begun
