@@ -96,7 +96,11 @@ def test_planted_fault_is_on_top_or_explained(code):
         (stuck(gradient=[1e-9, 1e-6, 1e-3, 1], ratio=1e-6), "vanishing_gradient"),
         (run(np.linspace(2.3, 2.2, 300), ratio=1e-6), "rate_too_low"),
         (
-            ended_in_nan(input_spread=900.0, input_high=4000.0),
+            ended_in_nan(
+                input_spread=900.0,
+                prediction_low=np.nan,
+                prediction_high=np.nan,
+            ),
             "unscaled_inputs",
         ),
         (ended_in_nan(task={"reduction": "sum"}), "loss_is_summed"),
