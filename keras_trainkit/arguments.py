@@ -28,7 +28,8 @@ def check_integer(name: str, value: Any, minimum: int | None = None) -> int:
         The value as a Python `int`.
 
     Raises:
-        ValueError: If `value` is not an integer or is below `minimum`.
+        ValueError: If `value` is not an integer, is below `minimum`, or does not fit
+            into 64 bits.
     """
     rule = "an integer" if minimum is None else f"an integer >= {minimum}"
     if (
@@ -37,6 +38,8 @@ def check_integer(name: str, value: Any, minimum: int | None = None) -> int:
         or (minimum is not None and value < minimum)
     ):
         raise ValueError(f"`{name}` must be {rule}. {received(name, value)}")
+    if abs(int(value)) >= 2**63:
+        raise ValueError(f"`{name}` must fit into 64 bits. {received(name, value)}")
     return int(value)
 
 

@@ -89,3 +89,10 @@ def test_received_is_short():
     assert received("x", np.ones((400, 2))) == "Received: x=ndarray of shape (400, 2)"
     assert len(received("x", list(range(10**4)))) < 600
     assert received("x", Silent()) == "Received: x=a Silent"
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63), 10**400])
+def test_an_integer_that_no_tensor_holds_is_refused(value):
+    with pytest.raises(ValueError, match="`it` must fit into 64 bits"):
+        check_integer("it", value)
+    assert check_integer("it", 2**63 - 1) == 2**63 - 1
