@@ -39,7 +39,9 @@ def check_integer(name: str, value: Any, minimum: int | None = None) -> int:
     ):
         raise ValueError(f"`{name}` must be {rule}. {received(name, value)}")
     if abs(int(value)) >= 2**63:
-        raise ValueError(f"`{name}` must fit into 64 bits. {received(name, value)}")
+        raise ValueError(
+            f"`{name}` must be an integer of 64 bits. {received(name, value)}"
+        )
     return int(value)
 
 

@@ -93,6 +93,6 @@ def test_received_is_short():
 
 @pytest.mark.parametrize("value", [2**63, -(2**63), 10**400])
 def test_an_integer_that_no_tensor_holds_is_refused(value):
-    with pytest.raises(ValueError, match="`it` must fit into 64 bits"):
+    with pytest.raises(ValueError, match="`it` must be an integer of 64 bits"):
         check_integer("it", value)
     assert check_integer("it", 2**63 - 1) == 2**63 - 1
