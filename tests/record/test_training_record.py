@@ -199,13 +199,15 @@ def test_a_stored_record_is_gone_on_with(tmp_path):
 
 
 def test_a_measure_of_ones_own_goes_with_the_record(tmp_path):
-    own = Measure("sharpness", of="layer", when="epoch", unit="s", healthy=Band(0, 1))
+    own = Measure(
+        "my_sharpness", of="layer", when="epoch", unit="s", healthy=Band(0, 1)
+    )
     record = filled(tmp_path / "record.sqlite")
     record.describe(own, measure_named("loss"))
     record.close()
     stored = TrainingRecord.open(tmp_path)
-    assert stored.measure("sharpness") == own
-    assert list(stored.metadata["measures"]) == ["sharpness"]
+    assert stored.measure("my_sharpness") == own
+    assert list(stored.metadata["measures"]) == ["my_sharpness"]
     assert stored.measure("update_ratio") == measure_named("update_ratio")
     assert stored.measure("val_auc").when == "epoch"
 
