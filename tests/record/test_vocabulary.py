@@ -14,12 +14,13 @@ def own_measures(monkeypatch):
 
 
 def test_a_registered_measure_is_found_and_others_are_numbers_of_epochs(own_measures):
-    sharpness = vocabulary.register(Measure("sharpness", of="layer", unit="s"))
-    assert measure_named("sharpness") == sharpness
-    assert vocabulary.register(Measure("sharpness", of="layer", unit="s")) == sharpness
+    own = Measure("own_sharpness", of="layer", unit="s")
+    registered = vocabulary.register(own)
+    assert measure_named("own_sharpness") == registered
+    assert vocabulary.register(own) == registered
     assert measure_named("val_auc") == Measure("val_auc", when="epoch")
     assert measure_named("val_auc").words == "Val auc"
-    assert vocabulary.is_registered("sharpness")
+    assert vocabulary.is_registered("own_sharpness")
     assert not vocabulary.is_registered("val_auc")
 
 
