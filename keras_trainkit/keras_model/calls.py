@@ -18,6 +18,8 @@ def shown_calls(
 
     Example:
         ```python
+        names = []
+
         def note(layer, call, args, kwargs):
             names.append(layer.name)
             return call(*args, **kwargs)
