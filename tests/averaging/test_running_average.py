@@ -31,6 +31,7 @@ def test_first_point_is_taken_as_it_is():
             assert np.array_equal(stepped(kind, points, 0.99, correct)[1], points[0])
 
 
+@pytest.mark.slow
 def test_mean_of_many_points_equals_float64():
     points = random_points(3000)
     average, found = stepped("mean", points)

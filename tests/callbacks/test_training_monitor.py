@@ -159,6 +159,7 @@ def test_data_that_cannot_be_kept_are_left_alone_with_a_word():
         )
 
 
+@pytest.mark.slow
 def test_evaluating_leaves_each_replica_its_own_statistics(two_replicas):
     x, y = models.data()
 

@@ -185,6 +185,7 @@ def test_mirrored_strategy_trains_unchanged(two_replicas):
     assert averaging.count == 6
 
 
+@pytest.mark.slow
 def test_mirrored_strategy_averages_what_one_device_does(two_replicas):
     averaging = WeightAveraging("mean", start_epoch=0)
     model, points = trained(averaging, models.functional, strategy=two_replicas)

@@ -35,6 +35,7 @@ def test_student_comes_to_predict_like_the_ensemble(logits):
     assert len(student.evaluate(x, y, verbose=0)) == 2
 
 
+@pytest.mark.slow
 def test_regression_is_distilled():
     x, _ = models.data()
     ensemble = Ensemble(several(regressor))
@@ -45,6 +46,7 @@ def test_regression_is_distilled():
     assert distance(ensemble, student, x) < 0.2 * before
 
 
+@pytest.mark.slow
 def test_dataset_and_arrays_teach_alike():
     x, y = models.data()
     ensemble = Ensemble([compiled(member) for member in several()])

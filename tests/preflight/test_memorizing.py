@@ -85,11 +85,15 @@ def _small(kind):
     "kind",
     [
         "logistic",
-        "hinge",
-        "per_token",
         *(
             pytest.param(kind, marks=pytest.mark.slow)
-            for kind in ("linear", "without_bias", "one_convolution")
+            for kind in (
+                "hinge",
+                "per_token",
+                "linear",
+                "without_bias",
+                "one_convolution",
+            )
         ),
     ],
 )

@@ -197,6 +197,7 @@ def batches(count, rows=8):
     return iter([(x[:rows], y[:rows])] * count)
 
 
+@pytest.mark.slow
 def test_xla_is_compared_again_at_growing_intervals(monkeypatch):
     model, watched, twin = twin_under_xla()
     compared = []
