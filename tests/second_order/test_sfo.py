@@ -159,9 +159,16 @@ def lowest():
     return minimize(softmax(), *digits(1797), method="newton-cg", **options).loss
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("seed", "passes"), [(0, 20), (1, 20), (2, 40)])
-def test_sfo_solves_softmax_regression_on_digits(seed, passes, lowest):
+@pytest.mark.parametrize(
+    ("seed", "passes", "within"),
+    [
+        # Rounding decides about the last digits: 3e-7 in one thread, 1.3e-6 in two.
+        pytest.param(0, 20, 3e-6, marks=pytest.mark.slow),
+        pytest.param(1, 20, 3e-6, marks=pytest.mark.long),
+        pytest.param(2, 40, 1e-6, marks=pytest.mark.slow),
+    ],
+)
+def test_sfo_solves_softmax_regression_on_digits(seed, passes, within, lowest):
     result = minimize(
         softmax(),
         *digits(1797),
@@ -172,7 +179,7 @@ def test_sfo_solves_softmax_regression_on_digits(seed, passes, lowest):
         tolerance=0.0,
         seed=seed,
     )
-    assert result.loss - lowest < 1e-6 * lowest
+    assert result.loss - lowest < within * lowest
 
 
 @pytest.mark.slow
