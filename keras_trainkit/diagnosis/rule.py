@@ -8,6 +8,9 @@ from keras_trainkit.diagnosis.course import Course
 from keras_trainkit.diagnosis.track_record import confidence_of
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
 
+# What is seen of a net that learns little, whatever keeps it from learning.
+LEARNS_LITTLE = ("learns_nothing", "underfitting", "worse_than_persistence")
+
 
 @dataclasses.dataclass(frozen=True)
 class Rule(abc.ABC):

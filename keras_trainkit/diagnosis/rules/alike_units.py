@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -24,17 +24,15 @@ class AlikeUnits(Rule):
     category = "initialisation"
     needs = ("example_loss", "trivial_loss")
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
         "labels_of_others",
-        "learns_nothing",
         "overfitting",
         "rate_too_low",
         "saturated_units",
         "stopped_too_early",
-        "underfitting",
         "unreached_weights",
         "vanishing_gradient",
-        "worse_than_persistence",
     )
 
     left: float = 0.3

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -20,13 +20,11 @@ class Bottleneck(Rule):
     category = "capacity"
     needs = ("example_loss", "trivial_loss")
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
-        "learns_nothing",
         "saturated_units",
         "stopped_too_early",
-        "underfitting",
         "vanishing_gradient",
-        "worse_than_persistence",
     )
 
     units: int = 1

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -23,13 +23,11 @@ class DeadUnits(Rule):
     category = "activation"
     needs = ("dead_fraction", "trivial_loss")
     explains = (
-        "learns_nothing",
+        *LEARNS_LITTLE,
         "rate_too_low",
         "stopped_too_early",
-        "underfitting",
         "unreached_weights",
         "vanishing_gradient",
-        "worse_than_persistence",
     )
 
     most: float = 0.8

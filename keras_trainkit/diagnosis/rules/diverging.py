@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -19,14 +19,7 @@ class Diverging(Rule):
     code = "diverging"
     category = "learning rate"
     needs = ("loss",)
-    explains = (
-        "dead_units",
-        "learns_nothing",
-        "rate_too_high",
-        "saturated_units",
-        "underfitting",
-        "worse_than_persistence",
-    )
+    explains = (*LEARNS_LITTLE, "dead_units", "rate_too_high", "saturated_units")
 
     noises: float = 4.0
     share: float = 0.5

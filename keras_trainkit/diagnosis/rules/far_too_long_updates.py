@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -31,14 +31,12 @@ class FarTooLongUpdates(Rule):
     category = "learning rate"
     needs = ("update_ratio",)
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
         "diverging",
-        "learns_nothing",
         "nonfinite",
         "rate_too_high",
         "saturated_units",
-        "underfitting",
-        "worse_than_persistence",
     )
 
     first: int = 50

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -18,12 +18,7 @@ class FrozenLayers(Rule):
     code = "frozen_layers"
     category = "capacity"
     needs = ("example_loss", "trivial_loss")
-    explains = (
-        "learns_nothing",
-        "stopped_too_early",
-        "underfitting",
-        "worse_than_persistence",
-    )
+    explains = (*LEARNS_LITTLE, "stopped_too_early")
 
     left: float = 0.6
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -27,12 +27,7 @@ class LabelsOfOthers(Rule):
     code = "labels_of_others"
     category = "labels"
     needs = ("val_loss", "trivial_loss")
-    explains = (
-        "learns_nothing",
-        "overfitting",
-        "underfitting",
-        "worse_than_persistence",
-    )
+    explains = (*LEARNS_LITTLE, "overfitting")
 
     learnt: float = 0.9
     validation: float = 0.97

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -21,11 +21,7 @@ class LossContradictsPredictions(Rule):
     code = "loss_contradicts_predictions"
     category = "loss or output"
     needs = ("example_loss", "train_loss_eval", "trivial_loss")
-    explains = (
-        "learns_nothing",
-        "underfitting",
-        "worse_than_persistence",
-    )
+    explains = LEARNS_LITTLE
 
     share: float = 0.1
 

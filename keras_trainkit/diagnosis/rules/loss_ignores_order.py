@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -19,15 +19,13 @@ class LossIgnoresOrder(Rule):
     category = "loss or output"
     needs = ("prediction_spread", "target_spread")
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
         "labels_of_others",
-        "learns_nothing",
         "rate_too_high",
         "rate_too_low",
         "stopped_too_early",
-        "underfitting",
         "validation_differs",
-        "worse_than_persistence",
     )
 
     def judge(self, course: Course) -> Verdict:

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -19,16 +19,14 @@ class LossIsSummed(Rule):
     category = "loss or output"
     needs = ("example_loss", "trivial_loss")
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
         "diverging",
         "far_too_long_updates",
-        "learns_nothing",
         "nonfinite",
         "rate_too_high",
         "saturated_units",
         "stopped_too_early",
-        "underfitting",
-        "worse_than_persistence",
     )
 
     left: float = 0.6

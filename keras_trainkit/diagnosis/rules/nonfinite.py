@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -27,19 +27,17 @@ class Nonfinite(Rule):
     category = "numerical"
     needs = ("loss",)
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
         "diverging",
         "inference_differs",
         "labels_of_others",
-        "learns_nothing",
         "rate_too_high",
         "saturated_units",
         "stopped_too_early",
-        "underfitting",
         "unreached_weights",
         "validation_differs",
         "vanishing_gradient",
-        "worse_than_persistence",
     )
 
     growth: float = 10.0

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 _ENTROPIES = (
@@ -27,19 +27,17 @@ class OutputNotProbabilities(Rule):
     category = "loss or output"
     needs = ("prediction_low", "prediction_high", "target_low", "target_high")
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
         "diverging",
         "far_too_long_updates",
-        "learns_nothing",
         "loss_contradicts_predictions",
         "nonfinite",
         "rate_too_high",
         "stopped_too_early",
         "unbounded_loss",
-        "underfitting",
         "unreached_weights",
         "wild_start",
-        "worse_than_persistence",
     )
 
     margin: float = 1e-3

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -25,16 +25,14 @@ class PenaltiesOutweighData(Rule):
     category = "regularisation"
     needs = ("example_loss", "trivial_loss")
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
-        "learns_nothing",
         "rate_too_high",
         "rate_too_low",
         "stopped_too_early",
-        "underfitting",
         "unreached_weights",
         "vanishing_gradient",
         "wild_start",
-        "worse_than_persistence",
     )
 
     penalty: float = 0.3

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -22,13 +22,7 @@ class RateDecayed(Rule):
     code = "rate_decayed"
     category = "schedule"
     needs = ("learning_rate", "loss")
-    explains = (
-        "learns_nothing",
-        "rate_too_low",
-        "stopped_too_early",
-        "underfitting",
-        "worse_than_persistence",
-    )
+    explains = (*LEARNS_LITTLE, "rate_too_low", "stopped_too_early")
 
     low: float = 0.01
     most: float = 0.4

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_trainkit.diagnosis.course import Course
 from keras_trainkit.diagnosis.loss_curve import describe_loss_curve
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -24,13 +24,7 @@ class RateTooHigh(Rule):
     code = "rate_too_high"
     category = "learning rate"
     needs = ("loss",)
-    explains = (
-        "dead_units",
-        "learns_nothing",
-        "saturated_units",
-        "underfitting",
-        "worse_than_persistence",
-    )
+    explains = (*LEARNS_LITTLE, "dead_units", "saturated_units")
 
     jump: float = 5.0
     left: float = 0.6

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -19,12 +19,7 @@ class RateTooLow(Rule):
     code = "rate_too_low"
     category = "learning rate"
     needs = ("update_ratio", "loss")
-    explains = (
-        "learns_nothing",
-        "stopped_too_early",
-        "underfitting",
-        "worse_than_persistence",
-    )
+    explains = (*LEARNS_LITTLE, "stopped_too_early")
 
     ratio: float = 1e-4
     left: float = 0.7

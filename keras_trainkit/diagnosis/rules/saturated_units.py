@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -21,12 +21,7 @@ class SaturatedUnits(Rule):
     code = "saturated_units"
     category = "activation"
     needs = ("saturated_fraction", "trivial_loss")
-    explains = (
-        "learns_nothing",
-        "rate_too_low",
-        "underfitting",
-        "worse_than_persistence",
-    )
+    explains = (*LEARNS_LITTLE, "rate_too_low")
 
     most: float = 0.5
     left: float = 0.8

@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 _REACH = {
@@ -38,15 +38,13 @@ class TargetsOutOfReach(Rule):
     category = "loss or output"
     needs = ("target_low", "target_high")
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
-        "learns_nothing",
         "rate_too_low",
         "saturated_units",
         "stopped_too_early",
-        "underfitting",
         "unreached_weights",
         "vanishing_gradient",
-        "worse_than_persistence",
     )
 
     beyond: float = 0.02

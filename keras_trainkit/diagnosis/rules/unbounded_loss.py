@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -20,21 +20,19 @@ class UnboundedLoss(Rule):
     category = "loss or output"
     needs = ("loss",)
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
         "diverging",
         "far_too_long_updates",
         "inference_differs",
         "labels_of_others",
-        "learns_nothing",
         "loss_contradicts_predictions",
         "nonfinite",
         "overfitting",
         "rate_too_high",
         "saturated_units",
         "stopped_too_early",
-        "underfitting",
         "validation_differs",
-        "worse_than_persistence",
     )
 
     growth: float = 2.0

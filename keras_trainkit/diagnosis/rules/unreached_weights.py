@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -16,12 +16,7 @@ class UnreachedWeights(Rule):
     code = "unreached_weights"
     category = "capacity"
     needs = ("gradient_norm", "trivial_loss")
-    explains = (
-        "learns_nothing",
-        "rate_too_low",
-        "underfitting",
-        "worse_than_persistence",
-    )
+    explains = (*LEARNS_LITTLE, "rate_too_low")
 
     left: float = 0.5
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -23,20 +23,18 @@ class UnscaledInputs(Rule):
     category = "data"
     needs = ("input_spread", "trivial_loss")
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
         "diverging",
         "far_too_long_updates",
-        "learns_nothing",
         "nonfinite",
         "rate_too_high",
         "rate_too_low",
         "saturated_units",
         "stopped_too_early",
-        "underfitting",
         "unreached_weights",
         "vanishing_gradient",
         "wild_start",
-        "worse_than_persistence",
     )
 
     large: float = 30.0

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -20,13 +20,11 @@ class VanishingGradient(Rule):
     category = "initialisation"
     needs = ("gradient_norm", "trivial_loss")
     explains = (
-        "learns_nothing",
+        *LEARNS_LITTLE,
         "rate_too_low",
         "saturated_units",
         "stopped_too_early",
-        "underfitting",
         "unreached_weights",
-        "worse_than_persistence",
     )
 
     decay: float = 1e-3

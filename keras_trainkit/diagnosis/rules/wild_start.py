@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from keras_trainkit.diagnosis.course import Course
-from keras_trainkit.diagnosis.rule import Rule
+from keras_trainkit.diagnosis.rule import LEARNS_LITTLE, Rule
 from keras_trainkit.finding import Verdict
 
 
@@ -22,16 +22,14 @@ class WildStart(Rule):
     category = "initialisation"
     needs = ("loss", "trivial_loss")
     explains = (
+        *LEARNS_LITTLE,
         "dead_units",
-        "learns_nothing",
         "nonfinite",
         "rate_too_high",
         "rate_too_low",
         "saturated_units",
         "stopped_too_early",
-        "underfitting",
         "vanishing_gradient",
-        "worse_than_persistence",
     )
 
     times: float = 4.0
