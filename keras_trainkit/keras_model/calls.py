@@ -35,6 +35,9 @@ def shown_calls(
 
 
 def _shown(layer: Any, show: Callable[[Any, Callable, tuple, dict], Any]) -> Any:
+    if "call" in vars(layer):
+        return contextlib.nullcontext()
+
     def replacing(call: Callable) -> Callable:
         def shown(*args: Any, **kwargs: Any) -> Any:
             return show(layer, call, args, kwargs)
@@ -51,18 +54,17 @@ def replaced_method(
     """Replaces a method of one object while the context lasts.
 
     Args:
-        owner: The object, as a layer or an optimizer. Where the method is replaced
-            already, by an outer context or its user, nothing happens.
+        owner: The object, as a layer or an optimizer.
         name: The method's name.
-        replacing: Takes the method, returns what is called instead.
+        replacing: Takes the method, one that another context or the user has put
+            there included, and returns what is called instead.
     """
     # Around Keras' attribute tracking, which would take a new attribute for state.
     own = vars(owner)
-    if name in own:
-        yield
-        return
+    former = {name: own[name]} if name in own else {}
     own[name] = replacing(getattr(owner, name))
     try:
         yield
     finally:
         own.pop(name, None)
+        own.update(former)

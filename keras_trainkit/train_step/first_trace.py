@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_trainkit.keras_model.calls import replaced_method
 from keras_trainkit.keras_model.layers import all_layers
 
 
@@ -54,21 +55,16 @@ def traces_counted(model: Any) -> Iterator[list[None]]:
         A list with an entry for each time.
     """
     times: list[None] = []
-    original = model.compute_loss
 
-    def compute_loss(*args: Any, **kwargs: Any) -> Any:
-        times.append(None)
-        return original(*args, **kwargs)
+    def counting(original: Any) -> Any:
+        def compute_loss(*args: Any, **kwargs: Any) -> Any:
+            times.append(None)
+            return original(*args, **kwargs)
 
-    own = vars(model).get("compute_loss")
-    # Around Keras' attribute tracking, which would take the patch for state.
-    vars(model)["compute_loss"] = compute_loss
-    try:
+        return compute_loss
+
+    with replaced_method(model, "compute_loss", counting):
         yield times
-    finally:
-        del vars(model)["compute_loss"]
-        if own is not None:
-            vars(model)["compute_loss"] = own
 
 
 def _is_of_keras(item: Any, base: type, *names: str) -> bool:

@@ -70,3 +70,12 @@ def test_a_method_of_an_optimizer_is_replaced_and_not_tracked_as_state():
     assert noted == [weight]
     assert len(optimizer.variables) >= count
     assert "build" not in vars(optimizer)
+
+
+def test_a_method_that_is_replaced_already_is_wrapped_and_comes_back():
+    model = keras.Sequential()
+    model.compute_loss = lambda: 1
+    first = vars(model)["compute_loss"]
+    with replaced_method(model, "compute_loss", lambda inner: lambda: inner() + 1):
+        assert model.compute_loss() == 2
+    assert vars(model)["compute_loss"] is first
