@@ -60,11 +60,29 @@ class Momentum(UpdateRule):
 
     def rule_in_place(self, x: Any, g: Any, state: tuple, now: Any) -> bool:
         """The same step by one kernel."""
-        tf.raw_ops.ResourceApplyKerasMomentum(
-            var=x.handle,
-            accum=state[0].handle,
-            lr=now.learning_rate,
-            grad=g,
-            momentum=now.momentum,
-        )
+        move_with_velocity(x, g, state, now)
         return True
+
+
+def move_with_velocity(
+    x: Any, g: Any, state: tuple, now: Any, *, look_ahead: bool = False
+) -> None:
+    """Moves the velocity and the weights by TensorFlow's own kernel.
+
+    Args:
+        x: The weights, a `tf.Variable`.
+        g: Their gradient.
+        state: The velocity, a `tf.Variable`.
+        now: The rate and the momentum at this update.
+        look_ahead: Whether the weights are those that the velocity leads to, as in
+            `Nesterov`, under a momentum that does not change.
+    """
+    (velocity,) = state
+    tf.raw_ops.ResourceApplyKerasMomentum(
+        var=x.handle,
+        accum=velocity.handle,
+        lr=now.learning_rate,
+        grad=g,
+        momentum=now.momentum,
+        use_nesterov=look_ahead,
+    )

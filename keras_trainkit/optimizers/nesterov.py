@@ -3,9 +3,9 @@
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_trainkit.optimizers.hyperparameter import check_hyperparameter, value_at
+from keras_trainkit.optimizers.momentum import move_with_velocity
 from keras_trainkit.optimizers.update_rule import UpdateRule
 
 
@@ -76,12 +76,5 @@ class Nesterov(UpdateRule):
         """The same step by one kernel, if the momentum does not change."""
         if now.next_momentum is not now.momentum:
             return False
-        tf.raw_ops.ResourceApplyKerasMomentum(
-            var=x.handle,
-            accum=state[0].handle,
-            lr=now.learning_rate,
-            grad=g,
-            momentum=now.momentum,
-            use_nesterov=True,
-        )
+        move_with_velocity(x, g, state, now, look_ahead=True)
         return True

@@ -1,7 +1,8 @@
 """Carries an update rule over weights, tables, replicas and micro-steps."""
 
+import functools
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
 import keras
@@ -143,6 +144,7 @@ class Passes:
         gradients = [g.summed() if isinstance(g, Rows) else g for g in gradients]
         factors = clip_factors(gradients, optimizer.clipnorm, optimizer.global_clipnorm)
         whole, scattered = [], []
+        now = functools.cache(lambda dtype: _numbers_in(dtype, numbers))
         for gradient, factor, index in zip(gradients, factors, indices, strict=True):
             x = _copies(self._weights[index])[replica]
             state = [_copies(slot)[replica] for slot in self._slots[index]]
@@ -153,7 +155,7 @@ class Passes:
                 if self._rows_only(index):
                     continue
                 gradient = None  # all rows move on; the touched ones are redone
-            elif self._moved_in_place(x, gradient, state, decay, numbers):
+            elif self._moved_in_place(x, gradient, state, decay, now):
                 continue
             whole.append((x, gradient, factor, state, decay))
         if whole:
@@ -167,14 +169,19 @@ class Passes:
                 array.scatter_update(tf.IndexedSlices(new, rows.ids))
 
     def _moved_in_place(
-        self, x: Any, g: Any, state: list[Any], decay: bool, numbers: dict[str, Any]
+        self,
+        x: Any,
+        g: Any,
+        state: list[Any],
+        decay: bool,
+        now: Callable[[Any], Any],
     ) -> bool:
         """Moves a weight by the rule's own kernel; returns whether it could."""
         dtype = tf.as_dtype(x.dtype)
         if not self._in_place or decay or working_dtype(dtype) != dtype:
             return False
-        now = _numbers_in(dtype, numbers)
-        return self._optimizer.rule_in_place(x, tf.cast(g, dtype), tuple(state), now)
+        g = tf.cast(g, dtype)
+        return self._optimizer.rule_in_place(x, g, tuple(state), now(dtype))
 
     def _move_group(
         self,
