@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from keras_trainkit.finding import Finding, Verdict, judged, not_judged
-from keras_trainkit.preflight.run import CHECKS
+from keras_trainkit.preflight.checks import CHECKS
 from keras_trainkit.preflight.subject import Subject
 from tests.preflight.models import classifier, digits
 

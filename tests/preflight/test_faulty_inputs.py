@@ -12,7 +12,7 @@ import tensorflow as tf
 import keras_trainkit as tk
 from keras_trainkit.finding import Finding, judged
 from keras_trainkit.preflight import Subject, check_features, check_validation
-from keras_trainkit.preflight.run import CHECKS
+from keras_trainkit.preflight.checks import CHECKS
 from tests.preflight.models import classifier, digits, regressor, subclassed
 
 L = keras.layers

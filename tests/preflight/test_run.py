@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import keras_trainkit as tk
 from keras_trainkit.keras_model.generators import global_seed_variable
-from keras_trainkit.preflight.run import CHECKS
+from keras_trainkit.preflight.checks import CHECKS
 from tests.models import CountingLoss, MovingNoise
 from tests.preflight.models import (
     classifier,
