@@ -13,8 +13,9 @@ import time
 import pytest
 import tensorflow as tf
 
-from tests import random_models
-from tests.random_models import drawn, judged
+from tests.random_models import judging
+from tests.random_models.drawing import drawn
+from tests.random_models.judging import judged
 
 FIRST, COUNT = map(int, os.environ.get("RANDOM_MODELS", "0:200").split(":"))
 # By default as many as fit: the rest is for a larger machine, or more time.
@@ -48,7 +49,7 @@ def test_judging_tells_what_watching_did(monkeypatch, runs, outcome):
             raise result
         return {"weight": tf.constant(float(result)).numpy()}
 
-    monkeypatch.setattr(random_models, "train", train)
+    monkeypatch.setattr(judging, "train", train)
     verdict = judged(drawn(5))
     assert verdict.outcome == outcome
     assert not list(left)

@@ -1,9 +1,7 @@
-"""Random models and ways to run them, by seed: what watching must not change.
+"""Draws a model and a way to run it from a seed.
 
 Each seed draws layers from all families of Keras, a loss, an optimizer, places for
-state where nobody looks, and a way to run. `train` runs it bare or watched and returns
-every bit that training leaves: weights, optimizers, metrics and hidden state, replica
-by replica, and the History.
+state where nobody looks, and a way to run.
 """
 
 import dataclasses
@@ -14,13 +12,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_trainkit import callbacks
-from keras_trainkit.keras_model.state import parts_of
+from tests.random_models.odd_parts import (
+    CountingLoss,
+    CountingMetric,
+    CustomStep,
+    Drawing,
+    Raw,
+    RawDrawing,
+    Residual,
+    Unseeded,
+)
 
 layers = keras.layers
 BATCH, BATCHES, CLASSES = 4, 3, 3
-# Bare runs that must be the same before a difference is put down to watching.
-BARE_AGAIN = 3
 ACTIVATIONS = (
     "relu",
     "gelu",
@@ -46,121 +50,6 @@ MODES = (
     "mixed precision",
     "replicas",
 )
-
-
-class SameShape(layers.Layer):
-    """What leaves the shape of its input alone."""
-
-    def compute_output_shape(self, shape):
-        return shape
-
-
-class Drawing(SameShape):
-    """Adds noise of a `tf.random.Generator`, and counts in a `tf.Variable`."""
-
-    def __init__(self):
-        super().__init__()
-        self.generator = tf.random.Generator.from_seed(5)
-        self.held = {"count": [tf.Variable(0.0, trainable=False)]}
-
-    def call(self, x):
-        self.held["count"][0].assign_add(1.0)
-        noise = self.generator.normal(tf.shape(x))
-        return x + 0.1 * tf.cast(noise, x.dtype)
-
-
-class RawDrawing(SameShape):
-    """Adds noise of TensorFlow's own operation."""
-
-    def call(self, x):
-        return x + 0.1 * tf.random.normal(tf.shape(x), dtype=x.dtype)
-
-
-class Unseeded(SameShape):
-    """Adds noise of Keras' global generator."""
-
-    def call(self, x):
-        return x + 0.1 * keras.random.normal(keras.ops.shape(x), dtype=x.dtype)
-
-
-class Raw(SameShape):
-    """Multiplies by the softmax of TensorFlow, which no attribute marks."""
-
-    def call(self, x):
-        return x * tf.nn.softmax(x)
-
-
-class Residual(layers.Layer):
-    """A layer with layers inside."""
-
-    def __init__(self, units):
-        super().__init__()
-        self.parts = [layers.Dense(units, activation="gelu"), layers.Dense(units)]
-        self.norm = layers.LayerNormalization()
-
-    def build(self, shape):
-        for part in (*self.parts, self.norm):
-            part.build(shape)
-        super().build(shape)
-
-    def call(self, x):
-        hidden = x
-        for part in self.parts:
-            hidden = part(hidden)
-        return self.norm(x + hidden)
-
-
-class CountingLoss(keras.losses.Loss):
-    """A loss with state of its own."""
-
-    def __init__(self):
-        super().__init__()
-        self.asked = tf.Variable(1.0, trainable=False)
-
-    def call(self, y_true, y_pred):
-        self.asked.assign_add(0.125)
-        square = tf.square(tf.cast(y_true, y_pred.dtype) - y_pred)
-        return tf.reduce_mean(square, axis=-1) * tf.cast(self.asked, y_pred.dtype)
-
-
-class CountingMetric(keras.metrics.Metric):
-    """A metric that keeps a plain variable."""
-
-    def __init__(self):
-        super().__init__(name="counting")
-        self.held = [tf.Variable(0.0, trainable=False)]
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        self.held[0].assign_add(tf.reduce_sum(tf.cast(y_pred, tf.float32)))
-
-    def result(self):
-        return tf.identity(self.held[0])
-
-    def reset_state(self):
-        """Goes on: it has no epochs."""
-
-
-class CustomStep(keras.Model):
-    """A train step of its own, with optimizers in a list."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.others = {"list": [keras.optimizers.Adam(0.01)]}
-        self.steps = tf.Variable(0, trainable=False)
-
-    def train_step(self, data):
-        x, y = data
-        with tf.GradientTape() as tape:
-            predicted = self(x, training=True)
-            loss = self.compute_loss(x, y, predicted)
-        variables = self.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        half = len(variables) // 2
-        self.optimizer.apply(gradients[half:], variables[half:])
-        if half:
-            self.others["list"][0].apply(gradients[:half], variables[:half])
-        self.steps.assign_add(1)
-        return {"loss": loss} | self.compute_metrics(x, y, predicted)
 
 
 @dataclasses.dataclass
@@ -412,107 +301,3 @@ def _optimizer(random: Any, mode: str) -> tuple[Any, str]:
         return getattr(keras.optimizers, kind)(rate, **options)
 
     return make, " ".join([kind, *map(str, options), *["schedule"] * scheduled])
-
-
-def watchers(seed: int) -> list[Any]:
-    """Every monitor, and averaging, in rhythms that the seed draws."""
-    random = np.random.default_rng(seed + 2)
-    every = [1, 1, 2, "auto"][int(random.integers(4))]
-    found = [
-        callbacks.LossMonitor(),
-        callbacks.UpdateRatioMonitor(every=every),
-        callbacks.LayerStatisticsMonitor(every=every, histograms=True),
-        callbacks.OverfittingMonitor(examples=BATCH),
-    ]
-    if random.random() < 0.5:
-        found.append(callbacks.FirstLayerFilters())
-    if random.random() < 0.5:
-        found.append(
-            callbacks.WeightAveraging("exponential", start_epoch=0, at_end="raw")
-        )
-    if random.random() < 0.25:
-        found = found[: int(random.integers(1, 4))]
-    return found
-
-
-def train(way: Way, watched: bool, strategy: Any = None) -> dict[str, Any]:
-    """Trains two epochs from the seed and returns all that is left, bit by bit."""
-    keras.utils.clear_session()
-    policy = "mixed_float16" if way.mode == "mixed precision" else "float32"
-    keras.config.set_dtype_policy(policy)
-    keras.utils.set_random_seed(way.seed)
-    if way.mode != "replicas":
-        strategy = tf.distribute.get_strategy()
-    with strategy.scope():
-        model = way.build()
-        model.compile(**way.compile())
-    (x, y), options = way.data()
-    history = model.fit(
-        x,
-        y,
-        epochs=2,
-        verbose=0,
-        validation_data=way.data()[0] if y is not None else way.data()[0][0],
-        validation_batch_size=None if y is None else BATCH,
-        callbacks=watchers(way.seed) if watched else [],
-        **options,
-    ).history
-    keras.config.set_dtype_policy("float32")
-    left = {
-        f"{number} {getattr(part, 'name', '')}": part.numpy()
-        for number, part in enumerate(parts_of(model))
-    }
-    logs = {
-        f"History {name}": np.array(values)
-        for name, values in history.items()
-        if "averaged" not in name
-    }
-    return left | logs
-
-
-@dataclasses.dataclass
-class Verdict:
-    """What watching did to one of the models.
-
-    Args:
-        way: What was trained.
-        outcome: "equal", "different", "not the same twice" (a bare run is not the
-            same again, so that nothing can be told) or "refused" (a bare run fails).
-        what: What differs, by name, or why it was refused.
-    """
-
-    way: Way
-    outcome: str
-    what: str = ""
-
-    def __str__(self) -> str:
-        drawn_as = ", ".join(self.way.words)
-        return f"seed {self.way.seed} ({drawn_as}): {self.outcome} {self.what}".strip()
-
-
-def judged(way: Way, strategy: Any = None) -> Verdict:
-    """Trains a model bare and watched, and compares all that is left bit by bit."""
-    try:
-        bare = train(way, False, strategy)
-    except Exception as error:
-        return Verdict(way, "refused", f"{type(error).__name__}: {error}"[:300])
-    try:
-        changed = _changed(bare, train(way, True, strategy))
-    except Exception as error:
-        changed = [f"{type(error).__name__}: {error}"[:300]]
-    if not changed:
-        return Verdict(way, "equal")
-    # XLA's own random numbers go on from run to run, whatever the seed.
-    for _ in range(BARE_AGAIN):
-        again = _changed(bare, train(way, False, strategy))
-        if again:
-            return Verdict(way, "not the same twice", str(again[:6]))
-    return Verdict(way, "different", str(changed[:6]))
-
-
-def _changed(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    return [
-        name
-        for name, value in one.items()
-        if name not in other or other[name].tobytes() != value.tobytes()
-    ]
