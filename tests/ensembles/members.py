@@ -18,8 +18,10 @@ def classifier(units=6, activation="softmax", classes=3):
     )
 
 
-def compiled(model, loss="sparse_categorical_crossentropy", metrics=("accuracy",)):
-    model.compile("adam", loss, metrics=list(metrics))
+def compiled(
+    model, loss="sparse_categorical_crossentropy", metrics=("accuracy",), **options
+):
+    model.compile("adam", loss, metrics=list(metrics), **options)
     return model
 
 
@@ -62,7 +64,15 @@ KINDS = {
     "nested": nested,
     "shared": models.shared,
     "regularized": models.regularized,
-    "convolutional": pytest.param(models.convolutional, marks=pytest.mark.slow),
-    "recurrent": pytest.param(models.recurrent, marks=pytest.mark.slow),
-    "attention": pytest.param(models.attention, marks=pytest.mark.slow),
+    "convolutional": models.convolutional,
+    "recurrent": models.recurrent,
+    "attention": models.attention,
 }
+
+
+def kinds(*quick):
+    """All `KINDS` for `parametrize`; those that are not `quick` are marked slow."""
+    return [
+        pytest.param(build, id=name, marks=() if name in quick else pytest.mark.slow)
+        for name, build in KINDS.items()
+    ]

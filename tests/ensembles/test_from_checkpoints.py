@@ -1,6 +1,7 @@
 """Members from files, whole, damaged, and in the order of a run."""
 
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -11,11 +12,12 @@ from tests import models
 from tests.ensembles.members import classifier, compiled
 
 
-@pytest.fixture(params=[".keras", ".weights.h5"])
-def run(request, tmp_path):
+@pytest.fixture(scope="module", params=[".keras", ".weights.h5"])
+def run(request, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("run")
     model = compiled(classifier())
     saver = keras.callbacks.ModelCheckpoint(
-        str(tmp_path / ("epoch_{epoch}" + request.param)),
+        str(directory / ("epoch_{epoch}" + request.param)),
         save_weights_only=request.param == ".weights.h5",
     )
     weights = keras.callbacks.LambdaCallback(
@@ -24,7 +26,7 @@ def run(request, tmp_path):
     history = []
     model.fit(*models.data(), epochs=10, verbose=0, callbacks=[saver, weights])
     builder = None if request.param == ".keras" else classifier
-    return tmp_path, request.param, history, builder
+    return directory, request.param, history, builder
 
 
 def test_directory_is_read_in_the_order_of_the_numbers(run):
@@ -64,9 +66,10 @@ def empty(path):
 
 
 @pytest.mark.parametrize("damage", [truncate, garble, empty, os.remove])
-def test_damaged_checkpoint_is_named_and_skipped_only_on_request(run, damage):
+def test_damaged_checkpoint_is_named_and_skipped_only_on_request(run, damage, tmp_path):
     directory, ending, history, build = run
-    paths = [str(directory / f"epoch_{number}{ending}") for number in (8, 9, 10)]
+    names = [f"epoch_{number}{ending}" for number in (8, 9, 10)]
+    paths = [shutil.copy(directory / name, tmp_path) for name in names]
     damage(paths[1])
     with pytest.raises(ValueError, match=r"Checkpoint '.*epoch_9\.") as caught:
         Ensemble.from_checkpoints(paths, build_model=build)

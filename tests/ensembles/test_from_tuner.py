@@ -17,26 +17,36 @@ class Space(keras_tuner.HyperModel):
         units = hp.Choice("units", [4, 5, 3, 6])
         if units == 5:
             raise keras_tuner.errors.FailedTrialError("five units do not work")
-        return compiled(classifier(units))
+        return compiled(classifier(units), run_eagerly=True)
 
     def fit(self, hp, model, *args, **kwargs):
         return model.fit(*args, batch_size=hp.Fixed("batch", 8), **kwargs)
 
 
-@pytest.fixture
-def tuner(tmp_path):
-    searched = keras_tuner.GridSearch(
+def tuner_in(directory):
+    return keras_tuner.GridSearch(
         Space(),
         objective="val_loss",
         max_trials=4,
         max_retries_per_trial=0,
         max_consecutive_failed_trials=9,
-        directory=tmp_path,
+        directory=directory,
         project_name="search",
     )
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("searched")
     x, y = models.data()
-    searched.search(x, y, validation_data=(x, y), epochs=1, verbose=0)
-    return searched
+    tuner_in(directory).search(x, y, validation_data=(x, y), epochs=1, verbose=0)
+    return directory
+
+
+@pytest.fixture
+def tuner(searched, tmp_path, capsys):
+    shutil.copytree(searched, tmp_path, dirs_exist_ok=True)
+    return tuner_in(tmp_path)
 
 
 def units(ensemble):

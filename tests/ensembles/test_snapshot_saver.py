@@ -42,8 +42,11 @@ def names(saver):
 
 @pytest.mark.parametrize(
     ("cycle", "ends"),
-    [(4, [4, 8, 12, 16]), ([5, 18], [5, 18]), (np.array([7]), [7])],
-    ids=["length", "list", "array"],
+    [
+        pytest.param(4, [4, 8, 12, 16], id="length"),
+        pytest.param([5, 18], [5, 18], id="list"),
+        pytest.param(np.array([7]), [7], id="array", marks=pytest.mark.slow),
+    ],
 )
 def test_weights_are_those_after_the_last_update_of_a_cycle(tmp_path, cycle, ends):
     saver, weights = SnapshotSaver(tmp_path / "new", cycle), Weights()
