@@ -1,5 +1,7 @@
 """A tiny search: two features, one layer, one epoch."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,15 @@ import pytest
 from keras_trainkit import search
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True, scope="module")
+def quick_disk():
+    """A killed process needs no wait for the disk; a loss of power would."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session")
 def data():
     generator = np.random.default_rng(0)
     x = generator.normal(size=(48, 2)).astype("float32")

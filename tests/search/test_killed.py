@@ -15,6 +15,7 @@ from .conftest import TUNERS
 SCRIPT = str(Path(__file__).with_name("script.py"))
 ROOT = str(Path(__file__).parents[2])
 KILLS = 20
+SLOW, LONG = pytest.mark.slow, pytest.mark.long
 COLUMNS = ["trial", "status", "score", "best_epoch", "rate", "units", "history"]
 
 
@@ -46,14 +47,13 @@ def launch(*words, workers=2, **environment):
     return python(*launching(*words, workers=workers), **environment)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "ends"),
     [
-        ("random", ["trial:000002", "write:3"]),
-        ("grid", ["write:12", "trial:000003"]),
-        ("hyperband", ["trial:000003"]),
-        ("bayesian", ["write:14"]),
+        pytest.param("random", ["trial:000002", "write:3"], marks=SLOW),
+        pytest.param("grid", ["write:12", "trial:000003"], marks=LONG),
+        pytest.param("hyperband", ["trial:000003"], marks=LONG),
+        pytest.param("bayesian", ["write:14"], marks=LONG),
     ],
 )
 def test_search_ended_by_sigkill_goes_on_as_if_it_had_not_been(kind, ends, tmp_path):
@@ -117,8 +117,13 @@ def test_chief_ends_when_its_only_worker_is_gone(tmp_path):
     assert len(trials_frame(tmp_path / "p")) == 6
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=SLOW),
+        pytest.param(signal.SIGTERM, marks=LONG),
+    ],
+)
 def test_interrupt_ends_all_processes_and_the_search_goes_on(number, tmp_path):
     words = launching("random", tmp_path, 4)
     with subprocess.Popen(

@@ -9,16 +9,19 @@ from .conftest import build, make, run
 from .oracles import make_oracle
 
 
-@pytest.fixture
-def tuner(tmp_path, data):
-    tuner = make("random", tmp_path, max_trials=2)
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    return tmp_path_factory.mktemp("trials")
+
+
+@pytest.fixture(scope="module")
+def tuner(directory, data):
+    tuner = make("random", directory, max_trials=2)
     run(tuner, data, epochs=3)
     return tuner
 
 
-def test_table_is_the_same_running_finished_reloaded_and_from_files(
-    tuner, tmp_path, data
-):
+def test_table_is_the_same_running_finished_reloaded_and_from_files(tuner, directory):
     columns = [
         *("trial", "status", "score", "rate", "units", "best_epoch"),
         *("accuracy", "loss", "val_accuracy", "val_loss", "seconds", "failure"),
@@ -28,7 +31,7 @@ def test_table_is_the_same_running_finished_reloaded_and_from_files(
     frame = search.trials_frame(tuner, histories=True)
     assert frame.columns.tolist() == columns
     assert (frame.seconds > 0).all()
-    for other in (make("random", tmp_path, max_trials=2), tmp_path / "p"):
+    for other in (make("random", directory, max_trials=2), directory / "p"):
         assert search.trials_frame(other, histories=True).to_dict() == frame.to_dict()
 
 
@@ -40,8 +43,8 @@ def test_history_holds_every_epoch_and_the_score_is_its_best(tuner):
         assert min(losses) == row.score == losses[row.best_epoch]
 
 
-def test_record_of_a_trial_is_one_like_any_other(tuner, tmp_path):
-    record = TrainingRecord.open(tmp_path / "p" / "trial_000001")
+def test_record_of_a_trial_is_one_like_any_other(tuner, directory):
+    record = TrainingRecord.open(directory / "p" / "trial_000001")
     assert len(record.values("val_loss")[2]) == 3
     assert record.metadata["hyperparameters"]["units"] in (1, 3)
     assert diagnose(record).answer

@@ -1,7 +1,7 @@
 """The bookkeeping, killed at every single write."""
 
+import itertools
 import json
-import os
 import threading
 
 import keras_tuner
@@ -11,12 +11,6 @@ from keras_trainkit.search.engine import oracle as oracle_module
 from keras_trainkit.search.tuners.stage import Stage
 
 from ..oracles import ORACLES, make_oracle, opened, score, search, told
-
-
-@pytest.fixture(autouse=True)
-def quick_disk(monkeypatch):
-    """A killed process needs no wait for the disk; a loss of power would."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 class Killed(BaseException):
@@ -55,13 +49,14 @@ def writes_of(kind, directory, kill_at):
     return told(oracle), counted()
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+QUICK = {("random", "before"), ("hyperband", "before"), ("coarse_to_fine", "after")}
+
+
 @pytest.mark.parametrize(
-    "kind",
+    ("kind", "moment"),
     [
-        # Its Gaussian process takes its time at every trial.
-        pytest.param(kind, marks=pytest.mark.slow) if kind == "bayesian" else kind
-        for kind in ORACLES
+        pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow)
+        for case in itertools.product(ORACLES, ("before", "after"))
     ],
 )
 def test_search_killed_at_any_write_ends_as_if_it_had_not_been(

@@ -1,3 +1,5 @@
+import contextlib
+import io
 import json
 
 import keras
@@ -9,7 +11,7 @@ from keras_trainkit.search import CoarseToFine, Stage, log_uniform, trials_frame
 
 from ..conftest import net
 
-STAGES = [Stage(4, epochs=1), Stage(3, epochs=2, carry=1)]
+STAGES = [Stage(3, epochs=1), Stage(2, epochs=2, carry=1)]
 
 
 def build(hp):
@@ -27,25 +29,32 @@ def comparable(tuner):
     return frame.drop(columns="seconds").to_json()
 
 
-def test_search_trains_for_the_epochs_of_each_stage(tmp_path, data, capsys):
-    tuner = make(tmp_path)
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory, data):
+    """A tuner that has searched, what it said, and its ranges before."""
+    tuner = make(tmp_path_factory.mktemp("staged"))
+    before = tuner.ranges
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        tuner.search(*data, validation_split=0.25)
+    return tuner, said.getvalue(), before
+
+
+def test_search_trains_for_the_epochs_of_each_stage(staged):
+    tuner, said, _ = staged
     assert isinstance(tuner, keras_tuner.Tuner)
-    tuner.search(*data, validation_split=0.25)
     frame = trials_frame(tuner, histories=True)
-    assert frame["status"].tolist() == ["COMPLETED"] * 7
+    assert frame["status"].tolist() == ["COMPLETED"] * 5
     lengths = [len(history["val_loss"]) for history in frame["history"]]
-    assert lengths == [1] * 4 + [2] * 3
+    assert lengths == [1] * 3 + [2] * 2
     assert len(tuner.get_best_models(2)) == 2
-    said = capsys.readouterr().out
-    assert "Stage 1 of 2: 4 trials of 1 epoch\n  rate: 0.001 to 1\n" in said
-    assert "Stage 2 of 2: 3 trials of 2 epochs" in said
+    assert "Stage 1 of 2: 3 trials of 1 epoch\n  rate: 0.001 to 1\n" in said
+    assert "Stage 2 of 2: 2 trials of 2 epochs" in said
     assert "units: 1, 3" in said
 
 
-def test_ranges_tell_how_the_search_narrowed(tmp_path, data):
-    tuner = make(tmp_path)
-    assert tuner.ranges["change"].tolist() == ["start", "start"]
-    tuner.search(*data, validation_split=0.25, verbose=0)
+def test_ranges_tell_how_the_search_narrowed(staged):
+    tuner, _, before = staged
+    assert before["change"].tolist() == ["start", "start"]
     frame = tuner.ranges
     assert frame["stage"].tolist() == [1, 1, 2, 2]
     assert frame["hyperparameter"].tolist() == ["rate", "units"] * 2
@@ -56,9 +65,19 @@ def test_ranges_tell_how_the_search_narrowed(tmp_path, data):
     assert frame["values"][1] == [1, 3]
 
 
-def test_folds_score_by_the_mean_and_keep_each(tmp_path, data):
-    tuner = make(tmp_path, stages=[Stage(2, epochs=1)], folds=3)
+def folded(directory, data):
+    tuner = make(directory, stages=[Stage(2, epochs=1)], folds=3, seed=3)
     tuner.search(*data, verbose=0)
+    return tuner
+
+
+@pytest.fixture(scope="module")
+def in_folds(tmp_path_factory, data):
+    return folded(tmp_path_factory.mktemp("in_folds"), data)
+
+
+def test_folds_score_by_the_mean_and_keep_each(in_folds):
+    tuner = in_folds
     frame = trials_frame(tuner, histories=True)
     for _, row in frame.iterrows():
         parts = [row[f"val_loss_fold_{index}"] for index in (1, 2, 3)]
@@ -77,13 +96,8 @@ def test_folds_score_by_the_mean_and_keep_each(tmp_path, data):
     assert loss == pytest.approx(sorted(parts)[1], rel=1e-5)
 
 
-def test_folds_are_the_same_after_a_resume(tmp_path, data):
-    frames = []
-    for name in "ab":
-        tuner = make(tmp_path / name, stages=[Stage(2, epochs=1)], folds=2, seed=3)
-        tuner.search(*data, verbose=0)
-        frames.append(comparable(tuner))
-    assert frames[0] == frames[1]
+def test_folds_are_the_same_again(in_folds, tmp_path, data):
+    assert comparable(folded(tmp_path, data)) == comparable(in_folds)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@ import pytest
 
 from keras_trainkit import search
 
-from ..conftest import make, run
+from ..conftest import run
+
+UNITS = list(range(2, 10))
 
 
 class Subclassed(keras.Model):
@@ -18,22 +20,22 @@ class Subclassed(keras.Model):
 
 def functional(hp):
     x = keras.Input((2,))
-    units = hp.Choice("units", [2, 3, 4, 5])
+    units = hp.Choice("units", UNITS)
     model = keras.Model(x, keras.layers.Dense(1)(keras.layers.Dense(units)(x)))
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", run_eagerly=True)
     return model
 
 
 def unbuilt(hp):
-    units = hp.Choice("units", [2, 3, 4, 5])
+    units = hp.Choice("units", UNITS)
     model = keras.Sequential([keras.layers.Dense(units), keras.layers.Dense(1)])
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", run_eagerly=True)
     return model
 
 
 def subclassed(hp):
-    model = Subclassed(hp.Choice("units", [2, 3, 4, 5]))
-    model.compile("adam", "mse")
+    model = Subclassed(hp.Choice("units", UNITS))
+    model.compile("adam", "mse", run_eagerly=True)
     return model
 
 
@@ -45,7 +47,7 @@ def subclassed(hp):
         pytest.param(subclassed, marks=pytest.mark.slow),
     ],
 )
-def test_promotion_keeps_weights_and_optimizer_of_the_last_epoch(
+def test_promotion_keeps_weights_and_optimizer_and_spends_the_epochs_of_its_round(
     hypermodel, tmp_path, data
 ):
     begun = {}
@@ -58,6 +60,9 @@ def test_promotion_keeps_weights_and_optimizer_of_the_last_epoch(
         hypermodel, "val_loss", 3, 3, seed=0, directory=tmp_path, project_name="p"
     )
     frame = run(tuner, data)
+    assert len(frame) == tuner.oracle.count_trials()
+    epochs = frame["tuner/epochs"] - frame["tuner/initial_epoch"]
+    assert [len(history["loss"]) for history in frame.history] == epochs.tolist()
     promoted = frame[frame["tuner/round"] > 0]
     assert len(promoted)
     for trial in promoted.trial:
@@ -68,11 +73,3 @@ def test_promotion_keeps_weights_and_optimizer_of_the_last_epoch(
     again = best.evaluate(x[36:], y[36:], verbose=0)
     assert again == pytest.approx(frame.score.min(), rel=1e-5)
     assert int(best.optimizer.iterations) > 0
-
-
-def test_hyperband_spends_the_epochs_of_its_rounds(tmp_path, data):
-    tuner = make("hyperband", tmp_path)
-    frame = run(tuner, data)
-    assert len(frame) == tuner.oracle.count_trials()
-    epochs = frame["tuner/epochs"] - frame["tuner/initial_epoch"]
-    assert [len(history["loss"]) for history in frame.history] == epochs.tolist()
