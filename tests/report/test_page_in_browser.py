@@ -90,10 +90,10 @@ def marker(drawn, name):
     ("make", "figures", "live"),
     [
         (full_record, 11, False),
-        (full_record, 11, True),
+        pytest.param(full_record, 11, True, marks=pytest.mark.slow),
         (sick_record, 11, False),
         (extreme_record, 11, False),
-        (empty_record, 0, False),
+        pytest.param(empty_record, 0, False, marks=pytest.mark.slow),
         (one_row, 2, True),
         pytest.param(
             lambda: full_record(layers=100, epochs=3), 11, False, marks=pytest.mark.slow

@@ -21,6 +21,7 @@ SEARCHES = {
     "no trial": (lambda: SearchResults("val_loss", False, AXES, []), 0),
     "hostile": (hostile_search, 10),
 }
+QUICK_IN_BROWSER = ("three stages", "odd", "hostile")
 in_browser = pytest.mark.skipif(
     CHROMIUM is None and "CI" not in os.environ,
     reason="no Chromium is installed, and this is not the continuous integration",
@@ -45,7 +46,13 @@ def test_search_page_is_whole_and_fetches_nothing(name, tmp_path):
 
 
 @in_browser
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK_IN_BROWSER else pytest.mark.slow)
+        for name in SEARCHES
+    ],
+)
 def test_browser_draws_every_figure_of_a_search(name, tmp_path):
     make, figures = SEARCHES[name]
     finding = hostile_finding("search")
