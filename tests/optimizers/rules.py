@@ -15,11 +15,15 @@ RULES = {
     if name != "UpdateRule"
 }
 
-FEW_RULES = [
-    name if name in ("Adagrad", "Adam") else pytest.param(name, marks=pytest.mark.slow)
-    for name in RULES
-]
-"""All of them, most of them only in the long run."""
+
+def rules_with(*quick):
+    """Returns all of them, those not named only among the slow tests."""
+    slow = pytest.mark.slow
+    return [name if name in quick else pytest.param(name, marks=slow) for name in RULES]
+
+
+FEW_RULES = rules_with("Adagrad", "Adam")
+ONE_RULE = rules_with("Adam")
 
 
 class Reference:
@@ -83,7 +87,15 @@ def run(optimizer, steps, dtype="float64", shapes=((5, 3), (3,), ())):
     """Returns the weights, all ones at first, after steps with those gradients."""
     weights = [keras.Variable(np.ones(shape), dtype=dtype) for shape in shapes]
     optimizer.build(weights)
-    step = tf.function(lambda *gradients: optimizer.apply(gradients, weights))
-    for arrays in gradients(steps, shapes):
-        step(*[tf.constant(array, dtype) for array in arrays])
+    columns = [
+        tf.constant(np.stack(column), dtype)
+        for column in zip(*gradients(steps, shapes), strict=True)
+    ]
+
+    @tf.function
+    def walk():
+        for step in tf.range(steps):
+            optimizer.apply([column[step] for column in columns], weights)
+
+    walk()
     return [weight.numpy() for weight in weights]

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import keras_trainkit as tk
 from keras_trainkit.optimizers import fused
-from tests.optimizers.rules import FEW_RULES, RATE, RULES
+from tests.optimizers.rules import ONE_RULE, RATE, RULES
 from tests.optimizers.test_contract import (
     assert_close,
     small_data,
@@ -17,10 +17,8 @@ from tests.optimizers.test_contract import (
 from tests.optimizers.test_contract import weights_of as weights_of
 from tests.tolerances import FLOAT32
 
-few_rules = pytest.mark.parametrize("name", FEW_RULES)
 
-
-@few_rules
+@pytest.mark.parametrize("name", ONE_RULE)
 def test_micro_steps_equal_one_big_batch(name):
     whole = small_model(RULES[name](0.05))
     whole.fit(*small_data(), batch_size=16, epochs=2, shuffle=False, verbose=0)
@@ -99,7 +97,8 @@ def test_two_replicas_equal_one(name, options, limit, monkeypatch, two_replicas)
     assert_close(weights_of(model), expected, FLOAT32)
 
 
-def test_two_replicas_equal_one_quickly(two_replicas):
+@pytest.mark.slow
+def test_two_replicas_equal_one_after_one_epoch(two_replicas):
     everything = {"global_clipnorm": 0.1, "use_ema": True, "weight_decay": 0.1}
     expected = weights_of(trained(RULES["Adam"](0.05, **everything), epochs=1))
     with two_replicas.scope():
