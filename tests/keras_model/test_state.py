@@ -102,9 +102,21 @@ def test_variables_are_found_wherever_they_are():
     assert len(found) == len(variables_of(model))
 
 
-@pytest.mark.parametrize("putting_back", [kept, restored])
 @pytest.mark.parametrize(
-    "loss", [Wrapped, lambda: global_loss, lambda: closure_loss()[0]]
+    ("loss", "putting_back"),
+    [
+        pytest.param(Wrapped, kept, id="object-kept"),
+        pytest.param(lambda: global_loss, restored, id="global-restored"),
+        pytest.param(lambda: closure_loss()[0], kept, id="closure-kept"),
+        *(
+            pytest.param(loss, putting_back, id=name, marks=pytest.mark.slow)
+            for loss, putting_back, name in (
+                (Wrapped, restored, "object-restored"),
+                (lambda: global_loss, kept, "global-kept"),
+                (lambda: closure_loss()[0], restored, "closure-restored"),
+            )
+        ),
+    ],
 )
 def test_every_odd_variable_comes_back(putting_back, loss):
     x, y = odd_data()

@@ -42,8 +42,22 @@ WATCHERS = {
 }
 
 
-@pytest.mark.parametrize("eager", [False, True], ids=["graph", "eager"])
-@pytest.mark.parametrize("watchers", [["gap"], ["average"], ["gap", "average"]])
+@pytest.mark.parametrize(
+    ("watchers", "eager"),
+    [
+        (["gap", "average"], False),
+        *(
+            pytest.param(watchers, eager, marks=pytest.mark.slow)
+            for watchers, eager in (
+                (["gap"], False),
+                (["average"], False),
+                (["gap"], True),
+                (["average"], True),
+                (["gap", "average"], True),
+            )
+        ),
+    ],
+)
 def test_validation_draws_what_it_would_have_drawn(watchers, eager):
     def validated(*chosen):
         keras.utils.set_random_seed(3)
