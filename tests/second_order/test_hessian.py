@@ -13,6 +13,7 @@ from keras_trainkit.second_order import (
 )
 from keras_trainkit.second_order.hessian import check_memory
 from tests import models
+from tests.second_order.test_minimize import linear
 from tests.tolerances import FLOAT64
 
 
@@ -49,7 +50,7 @@ BUILDS = [
 def test_hessian_equals_central_differences_of_the_gradient(build):
     x, y = models.data(30)
     model = models.compiled(build)
-    options = {"dtype": "float64", "batch_size": 17}
+    options = {"dtype": "float64", "batch_size": 15}
     found = hessian(model, x, y, **options)
     objective = Objective(model, x, y, noise="off", **options)
     # Truncation: 1e-10 times third derivatives of order 10.
@@ -57,15 +58,23 @@ def test_hessian_equals_central_differences_of_the_gradient(build):
     vector = np.random.default_rng(0).normal(size=len(found))
     product = hessian_vector_product(model, x, y, vector=vector, **options)
     np.testing.assert_allclose(product, found @ vector, 1e-9, 1e-12)
-    parts = hessian_vector_product(
-        model, x, y, vector=objective.packing.cut(vector), **options
-    )
+
+
+def test_product_with_a_vector_in_parts_comes_in_parts():
+    x, y = models.data(30)
+    model = models.compiled(linear)
+    options = {"dtype": "float64", "batch_size": 17}
+    vector = np.random.default_rng(0).normal(size=27)
+    product = hessian_vector_product(model, x, y, vector=vector, **options)
+    cut = [vector[:24].reshape(8, 3), vector[24:]]
+    parts = hessian_vector_product(model, x, y, vector=cut, **options)
+    assert [part.shape for part in parts] == [(8, 3), (3,)]
     np.testing.assert_array_equal(np.concatenate([p.ravel() for p in parts]), product)
 
 
 def test_eigenvalues_and_trace_are_those_of_the_matrix():
     x, y = models.data(30)
-    model = models.compiled(models.functional)
+    model = models.compiled(linear)
     matrix = hessian(model, x, y, dtype="float64")
     exact = np.linalg.eigvalsh(matrix)[::-1]
     found = top_eigenvalues(model, x, y, count=3, tolerance=1e-6, dtype="float64")
@@ -93,7 +102,7 @@ def test_lanczos_says_what_it_has_not_reached():
     matrix = np.diag(np.linspace(0, 1, 50) ** 0.1)
     assert not lanczos(lambda v: matrix @ v, 50, 5, 1e-12, 7, 0)[1]
     x, y = models.data()
-    model = models.compiled(models.functional)
+    model = models.compiled(linear)
     with pytest.raises(ValueError, match="`max_products` must be larger"):
         top_eigenvalues(model, x, y, count=5, max_products=5)
 

@@ -41,7 +41,9 @@ def test_newton_reaches_the_minimum_of_a_convex_loss(method):
     assert result.iterations < 15
 
 
-@pytest.mark.parametrize("method", ["newton", "newton-cg"])
+@pytest.mark.parametrize(
+    "method", ["newton", pytest.param("newton-cg", marks=pytest.mark.slow)]
+)
 def test_newton_leaves_a_saddle_and_singular_directions(method):
     # exclusive or: the Hessian at the start is indefinite, later singular
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "float32")

@@ -165,7 +165,7 @@ def lowest():
         # Rounding decides about the last digits: 3e-7 in one thread, 1.3e-6 in two.
         pytest.param(0, 20, 3e-6, marks=pytest.mark.slow),
         pytest.param(1, 20, 3e-6, marks=pytest.mark.long),
-        pytest.param(2, 40, 1e-6, marks=pytest.mark.slow),
+        pytest.param(2, 40, 1e-6, marks=pytest.mark.long),
     ],
 )
 def test_sfo_solves_softmax_regression_on_digits(seed, passes, within, lowest):
