@@ -22,6 +22,7 @@ from keras_trainkit.preflight import (
     check_reported_loss,
     check_row_order,
     check_spread,
+    memorizing,
 )
 from tests.gradcheck.planted import FaultyDense
 from tests.preflight.models import classifier, diabetes, digits, regressor
@@ -217,7 +218,8 @@ def test_check_initial_loss_warns_of_a_model_that_knows_too_much():
     x, y = digits(100)
     model = classifier(L.Dense(64, "relu"), L.Dense(10, "softmax"))
     model.optimizer.learning_rate = 0.02
-    model.fit(x, y, epochs=15, verbose=0, batch_size=50)
+    for _ in range(30):
+        model.train_on_batch(x, y)
     verdict = check_initial_loss(Subject(model, x, y))
     assert verdict.status == "warn"
     assert "trained already" in verdict.advice
@@ -327,7 +329,9 @@ def test_check_gradient_fails_on_a_wrong_backward_rule():
     assert "sign" in verdict.why
 
 
-def test_check_memorizing_fails_on_inputs_that_say_nothing():
+def test_check_memorizing_fails_on_inputs_that_say_nothing(monkeypatch):
+    monkeypatch.setattr(memorizing, "STEPS", 100)  # plenty for ten biases
+
     class Blind(L.Layer):
         def call(self, x):
             return x * 0.0

@@ -101,6 +101,7 @@ def fixed():
 X, Y = digits(64)
 SIZE = (RANDOM.normal(size=(64, 1))).astype("float32")
 SEQUENCES = RANDOM.normal(size=(64, 6, 2)).astype("float32")
+QUICK = (False, 1), (True, 60)
 IDS = np.array([[8], [90], [998], [90]] * 16)
 AGES = RANDOM.integers(18, 90, (64, 1))
 
@@ -198,8 +199,18 @@ def test_unused_weights_are_still_an_error_beside_a_head_without_a_loss():
     assert report["gradient reaches"].findings[0].where.endswith("extra")
 
 
-@pytest.mark.parametrize("features", [1, 3, 10, 60])
-@pytest.mark.parametrize("correlated", [False, True])
+@pytest.mark.parametrize(
+    ("correlated", "features"),
+    [
+        pytest.param(
+            correlated,
+            features,
+            marks=() if (correlated, features) in QUICK else pytest.mark.slow,
+        )
+        for correlated in (False, True)
+        for features in (1, 3, 10, 60)
+    ],
+)
 def test_fresh_linear_layers_start_where_they_may(features, correlated):
     random = np.random.default_rng(features)
     x = random.normal(size=(64, features))

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_trainkit.preflight import memorizing
 from keras_trainkit.preflight.memorizing import check_memorizing
 from keras_trainkit.preflight.subject import Subject
 from tests.preflight.models import diabetes, digits
@@ -49,8 +50,11 @@ def _out_of_reach():
     return [L.Dense(16, "relu"), L.Dense(1, "sigmoid")], "mse"
 
 
-@pytest.mark.parametrize("specimen", [_dead, _out_of_reach])
-def test_nets_that_cannot_learn_are_named(specimen):
+@pytest.mark.parametrize(
+    "specimen", [pytest.param(_dead, marks=pytest.mark.slow), _out_of_reach]
+)
+def test_nets_that_cannot_learn_are_named(specimen, monkeypatch):
+    monkeypatch.setattr(memorizing, "STEPS", 200)  # these come no further in more
     keras.utils.set_random_seed(0)
     layers, loss = specimen()
     x, y = diabetes()
@@ -97,7 +101,9 @@ def _small(kind):
         ),
     ],
 )
-def test_models_that_are_only_small_are_warned_of_at_most(kind):
+def test_models_that_are_only_small_are_warned_of_at_most(kind, monkeypatch):
+    if kind == "logistic":
+        monkeypatch.setattr(memorizing, "STEPS", 200)  # L-BFGS ends before
     keras.utils.set_random_seed(0)
     layers, loss, x, y = _small(kind)
     model = keras.Sequential([keras.Input(x.shape[1:]), *layers])
@@ -113,7 +119,8 @@ class Rounded(L.Layer):
         return keras.ops.round(x)
 
 
-def test_what_no_gradient_reaches_fails():
+def test_what_no_gradient_reaches_fails(monkeypatch):
+    monkeypatch.setattr(memorizing, "STEPS", 100)  # more would move it no further
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((10,)), L.Dense(1), Rounded()])
     model.compile("adam", "mse")
