@@ -28,6 +28,17 @@ def sequential():
     )
 
 
+def small():
+    """Where any model will do: there is little of it to trace."""
+    return keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(6, activation="relu", name="hidden"),
+            layers.Dense(3, activation="softmax", name="output"),
+        ]
+    )
+
+
 def compiled(build=sequential, strategy=None, **options):
     """A model built and compiled, always from the same seed."""
     policy = keras.config.dtype_policy()

@@ -29,9 +29,9 @@ def train(build, watchers, *, compile=None, fit=None, data=None, strategy=None):
     return model
 
 
-def assert_unchanged(build, **options):
+def assert_unchanged(build, watchers=None, **options):
     plain = models.weights_of(train(build, [], **options))
-    watchers = monitors()
+    watchers = watchers or monitors()
     watched = train(build, watchers, **options)
     assert models.same(plain, models.weights_of(watched))
     record = watchers[0].record
@@ -52,7 +52,7 @@ def assert_unchanged(build, **options):
         pytest.param(models.functional, marks=pytest.mark.slow),
         pytest.param(models.Subclassed, marks=pytest.mark.slow),
         models.RawRandom,
-        models.nested,
+        pytest.param(models.nested, marks=pytest.mark.slow),
         pytest.param(models.shared, marks=pytest.mark.slow),
         pytest.param(models.recurrent, marks=pytest.mark.slow),
         pytest.param(models.convolutional, marks=pytest.mark.slow),
@@ -97,10 +97,13 @@ def test_every_way_to_run_trains_unchanged(compile):
 
 @pytest.mark.parametrize(
     "build",
-    [models.sequential, models.functional, models.convolutional],
+    [
+        pytest.param(models.sequential, marks=pytest.mark.slow),
+        pytest.param(models.functional, marks=pytest.mark.slow),
+        pytest.param(models.convolutional, marks=pytest.mark.long),
+    ],
     ids=lambda build: build.__name__,
 )
-@pytest.mark.slow
 def test_xla_trains_unchanged(build):
     assert_unchanged(build, compile={"jit_compile": True})
 
@@ -124,8 +127,13 @@ def test_readings_now_and_then_leave_training_unchanged(build):
     assert models.same(models.weights_of(plain), models.weights_of(watched))
 
 
-@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "xla",
+    [
+        pytest.param(False, marks=pytest.mark.slow),
+        pytest.param(True, marks=pytest.mark.long),
+    ],
+)
 def test_mixed_precision_trains_unchanged(xla):
     keras.config.set_dtype_policy("mixed_float16")
     record = assert_unchanged(models.sequential, compile={"jit_compile": xla})
@@ -155,11 +163,11 @@ def test_custom_train_step_trains_unchanged(build):
 
 def test_frozen_layers_stay_frozen_and_unmeasured():
     def build():
-        model = models.sequential()
+        model = models.small()
         model.get_layer("hidden").trainable = False
         return model
 
-    record = assert_unchanged(build)
+    record = assert_unchanged(build, monitors()[1:3])
     assert not list(record.select("update_ratio", "hidden"))
     assert list(record.select("activation_mean", "hidden"))
 
@@ -197,7 +205,8 @@ def test_several_outputs_train_unchanged():
 
 def test_several_inputs_train_unchanged():
     x, y = models.data()
-    assert_unchanged(models.two_inputs, data=({"left": x, "right": -x}, y))
+    data = {"left": x, "right": -x}, y
+    assert_unchanged(models.two_inputs, monitors()[1:3], data=data)
 
 
 @pytest.mark.slow

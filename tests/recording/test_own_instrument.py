@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,11 +16,8 @@ from tests.tolerances import FLOAT32
 PAGE = Path(__file__).parents[2] / "docs/pages/guide/instruments.md"
 
 
-def compiled():
-    keras.utils.set_random_seed(0)
-    model = models.sequential()
-    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
-    return model
+def compiled(**options):
+    return models.compiled(models.small, **options)
 
 
 def test_page_runs_and_its_numbers_reach_record_page_and_tensorboard(
@@ -66,14 +62,20 @@ class Magnitude(Instrument):
         return [(column("largest_input"), tf.reduce_max(tf.abs(seen.data[0])))]
 
 
-@pytest.mark.parametrize("together", [1, 2])
-@pytest.mark.parametrize("needs", [(), ("updates",), ("updates", "layers")])
+@pytest.mark.parametrize(
+    ("needs", "together"),
+    [
+        ((), 1),
+        (("updates", "layers"), 2),
+        pytest.param((), 2, marks=pytest.mark.slow),
+        pytest.param(("updates",), 1, marks=pytest.mark.slow),
+        pytest.param(("updates",), 2, marks=pytest.mark.slow),
+        pytest.param(("updates", "layers"), 1, marks=pytest.mark.slow),
+    ],
+)
 def test_channel_of_its_own_has_its_own_rhythm(needs, together):
     x, y = models.data()
-    model = compiled()
-    model.compile(
-        "adam", "sparse_categorical_crossentropy", steps_per_execution=together
-    )
+    model = compiled(steps_per_execution=together)
     own = callbacks.Monitor(Magnitude("mine", needs), every=3)
     other = callbacks.UpdateRatioMonitor(every=4)
     model.fit(x, y, batch_size=4, shuffle=False, verbose=0, callbacks=[own, other])

@@ -26,14 +26,24 @@ def test_arrival_that_was_rounded_down_is_no_wait():
 
 
 def recorded(dataset, **options):
-    model = models.compiled(**options)
+    model = models.compiled(models.small, **options)
     monitor = callbacks.Monitor(Seconds())
     model.fit(dataset, epochs=2, verbose=0, shuffle=False, callbacks=[monitor])
     return monitor.record
 
 
-@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
-@pytest.mark.parametrize("ahead", [0.0, 300.0, -100.0])
+@pytest.mark.parametrize(
+    ("options", "ahead"),
+    [
+        pytest.param(options, ahead, id=f"{ahead}-{way}", marks=marks)
+        for options, way in (({}, "graph"), ({"run_eagerly": True}, "eager"))
+        for ahead, marks in (
+            (0.0, () if way == "graph" else pytest.mark.slow),
+            (300.0, () if way == "graph" else pytest.mark.slow),
+            (-100.0, () if way == "eager" else pytest.mark.slow),
+        )
+    ],
+)
 def test_wait_is_part_of_the_step(monkeypatch, options, ahead):
     def device_clock():
         return tf.numpy_function(lambda: time.time() + ahead, [], tf.float64)
@@ -67,7 +77,7 @@ def test_wait_is_left_out_where_it_cannot_be_told():
     assert record.metadata["not_measured"] == ["data_seconds"]
 
 
-@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("steps", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_wait_is_told_where_the_host_takes_the_data(steps):
     data = tf.data.Dataset.from_tensor_slices(models.data()).batch(8)
     record = recorded(data, jit_compile=True, steps_per_execution=steps)

@@ -33,7 +33,7 @@ def ragged():
     return tf.ragged.constant(rows), model
 
 
-@pytest.mark.parametrize("kind", [sparse, ragged])
+@pytest.mark.parametrize("kind", [sparse, pytest.param(ragged, marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore:The gap between training and validation")
 @pytest.mark.filterwarnings("ignore:Converting sparse IndexedSlices")
 def test_inputs_that_are_no_plain_tensors_are_watched(kind):
@@ -43,7 +43,7 @@ def test_inputs_that_are_no_plain_tensors_are_watched(kind):
         keras.utils.set_random_seed(1)
         x, parts = kind()
         model = keras.Sequential(parts)
-        model.compile("adam", "sparse_categorical_crossentropy")
+        model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
         if kind is ragged:
             data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
             model.fit(data, shuffle=False, verbose=0, callbacks=callbacks)

@@ -94,8 +94,13 @@ def recorded(monitors, x, y, batch, **options):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"jit_compile": True}, {"loss_scale_factor": 16.0}],
-    ids=["graph", "xla", "loss_scale"],
+    [
+        pytest.param({}, id="graph"),
+        pytest.param({"jit_compile": True}, id="xla"),
+        pytest.param(
+            {"loss_scale_factor": 16.0}, id="loss_scale", marks=pytest.mark.slow
+        ),
+    ],
 )
 def test_recorded_numbers_equal_a_plain_loop(options):
     x, y = models.data(examples=40)
@@ -165,11 +170,7 @@ def test_steps_are_recorded_one_by_one_within_steps_per_execution():
     x, y = models.data()
     losses = {}
     for together in (1, 3):
-        keras.utils.set_random_seed(0)
-        model = models.sequential()
-        model.compile(
-            "adam", "sparse_categorical_crossentropy", steps_per_execution=together
-        )
+        model = models.compiled(models.small, steps_per_execution=together)
         monitor = callbacks.LossMonitor()
         model.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=[monitor])
         losses[together] = monitor.losses
@@ -177,6 +178,7 @@ def test_steps_are_recorded_one_by_one_within_steps_per_execution():
     np.testing.assert_array_equal(losses[1], losses[3])
 
 
+@pytest.mark.slow
 def test_replicas_together_record_what_one_device_does(two_replicas):
     x, y = models.data(examples=32)
     records = {}
@@ -201,11 +203,8 @@ def test_replicas_together_record_what_one_device_does(two_replicas):
 
 def test_accumulated_gradients_are_read_at_the_step_that_updates():
     x, y = models.data()
-    model = models.sequential()
-    model.compile(
-        keras.optimizers.SGD(0.1, gradient_accumulation_steps=3),
-        "sparse_categorical_crossentropy",
-    )
+    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=3)
+    model = models.compiled(models.small, optimizer=optimizer)
     monitor = callbacks.UpdateRatioMonitor(every=2)
     model.fit(x, y, batch_size=4, verbose=0, callbacks=[monitor])
     steps, _, ratios = monitor.record.values("update_ratio", "hidden", "kernel")
@@ -215,13 +214,13 @@ def test_accumulated_gradients_are_read_at_the_step_that_updates():
 
 def test_dead_fraction_counts_units_silent_on_every_batch():
     keras.utils.set_random_seed(0)
-    model = models.sequential()
+    model = models.small()
     hidden = model.get_layer("hidden")
     kernel, bias = hidden.get_weights()
     bias[:2] = -1000.0
     hidden.set_weights([kernel, bias])
     hidden.trainable = False
-    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.compile("sgd", models.CROSSENTROPY, jit_compile=False)
     monitor = callbacks.LayerStatisticsMonitor()
     model.fit(*models.data(), batch_size=16, epochs=2, verbose=0, callbacks=[monitor])
     dead = monitor.record.to_frame(measure="dead_fraction")
@@ -245,9 +244,7 @@ def test_first_tensor_that_is_not_finite_is_named_with_its_step():
 def test_loss_that_is_not_finite_is_read_though_not_due_where_steps_run_together():
     x, y = models.data(examples=32)
     x[24:, 0] = np.inf
-    keras.utils.set_random_seed(0)
-    model = models.sequential()
-    model.compile("sgd", "sparse_categorical_crossentropy", steps_per_execution=2)
+    model = models.compiled(models.small, optimizer="sgd", steps_per_execution=2)
     monitor = callbacks.UpdateRatioMonitor(every=2)
     model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=[monitor])
     steps, _, _ = monitor.record.values("nonfinite_count", "hidden", "kernel", "weight")
@@ -260,8 +257,7 @@ def test_steps_that_are_not_due_are_recorded_with_their_loss_alone():
         callbacks.UpdateRatioMonitor(every=3),
         callbacks.LayerStatisticsMonitor(every=4),
     ]
-    model = models.sequential()
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model = models.compiled(models.small, optimizer="sgd")
     model.fit(x, y, batch_size=6, epochs=2, verbose=0, callbacks=monitors)
     record = monitors[0].record
     assert record.values("loss")[0].tolist() == list(range(16))
@@ -272,8 +268,7 @@ def test_steps_that_are_not_due_are_recorded_with_their_loss_alone():
 
 
 def test_dictionary_outputs_are_measured_by_key_and_integers_left_out():
-    model = models.WithDictionary()
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model = models.compiled(models.WithDictionary)
     monitor = callbacks.LayerStatisticsMonitor()
     model.fit(*models.data(), verbose=0, callbacks=[monitor])
     names = {series.layer for series in monitor.record.select("activation_mean")}
@@ -286,8 +281,7 @@ def test_full_rings_are_emptied_within_an_epoch(monkeypatch):
 
     monkeypatch.setattr(ring, "_ROWS", (4, 4))
     monitors = [callbacks.LossMonitor(), callbacks.UpdateRatioMonitor()]
-    model = models.sequential()
-    model.compile("adam", "sparse_categorical_crossentropy", steps_per_execution=2)
+    model = models.compiled(models.small, steps_per_execution=2)
     model.fit(*models.data(), batch_size=4, verbose=0, callbacks=monitors)
     steps, _, _ = monitors[0].record.values("update_ratio", "hidden", "kernel")
     assert len(monitors[0].losses) == 12
@@ -300,8 +294,7 @@ def test_steps_of_a_call_that_ended_with_the_data_are_recorded():
     batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
     batches = batches.filter(lambda *_: True)  # of a length that is not known
     monitor = callbacks.LossMonitor()
-    model = models.sequential()
-    model.compile("adam", "sparse_categorical_crossentropy", steps_per_execution=2)
+    model = models.compiled(models.small, steps_per_execution=2)
     model.fit(batches, shuffle=False, verbose=0, callbacks=[monitor])
     assert len(monitor.losses) == int(model.optimizer.iterations.numpy()) == 1
 
