@@ -10,7 +10,7 @@ import tensorflow as tf
 import keras_trainkit as tk
 from keras_trainkit.gradcheck import GradientCheck
 from tests.gradcheck.planted import FaultyDense
-from tests.gradcheck.zoo import FALSE_ALARM_MODELS, MODELS, compiled, relu_mlp
+from tests.gradcheck.zoo import FALSE_ALARM_MODELS, MODELS, compiled, lstm, relu_mlp
 
 L = keras.layers
 
@@ -21,7 +21,15 @@ def state_of(model):
     return [np.array(v.numpy()) for v in tensors]
 
 
-@pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make",
+    [
+        # What sets this apart the next test has, with more of it.
+        pytest.param(make, marks=pytest.mark.slow if make is lstm else ())
+        for make in MODELS
+    ],
+    ids=lambda make: make.__name__,
+)
 def test_gradcheck_passes_correct_models(make):
     model, x, y = make()
     check = tk.gradcheck(model, x, y)
@@ -31,11 +39,20 @@ def test_gradcheck_passes_correct_models(make):
     assert [name for name in check.unjudged if "/key/bias" not in name] == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("make", FALSE_ALARM_MODELS, ids=lambda make: make.__name__)
-def test_gradcheck_raises_no_false_alarm_over_fifty_seeds(make):
+@pytest.mark.parametrize(
+    ("make", "seeds"),
+    [
+        pytest.param(make, seeds, id=f"{make.__name__}-{seeds}", marks=marks)
+        for make in FALSE_ALARM_MODELS
+        for seeds, marks in (
+            (6 if make is lstm else 20, pytest.mark.slow),
+            (50, pytest.mark.long),
+        )
+    ],
+)
+def test_gradcheck_raises_no_false_alarm_over_many_seeds(make, seeds):
     alarms = []
-    for seed in range(50):
+    for seed in range(seeds):
         keras.utils.set_random_seed(seed)
         check = tk.gradcheck(*make(seed), seed=seed)
         if not check.ok:
@@ -53,7 +70,7 @@ def test_gradcheck_raises_no_false_alarm_in_a_full_check(make, seed):
     assert check.ok, str(check)
 
 
-@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("fitted", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_gradcheck_leaves_model_and_random_state_bit_identical(fitted):
     model = keras.Sequential(
         [
@@ -67,7 +84,7 @@ def test_gradcheck_leaves_model_and_random_state_bit_identical(fitted):
     model = compiled(model, metrics=["accuracy"])
     _, x, y = relu_mlp()
     if fitted:
-        model.fit(x, y, verbose=0)
+        model.train_on_batch(x, y)
     before = state_of(model)
     draws = python_random.getstate(), np.random.get_state()
     generator = tf.random.get_global_generator().state.numpy()
@@ -90,6 +107,7 @@ def test_training_goes_on_as_if_gradcheck_had_not_been_called():
     for checked in (False, True):
         keras.utils.set_random_seed(3)
         model, x, y = FALSE_ALARM_MODELS[3](3)
+        model.jit_compile = False
         if checked:
             tk.gradcheck(model, x, y)
         histories.append(model.fit(x, y, epochs=3, verbose=0).history["loss"])
@@ -99,12 +117,14 @@ def test_training_goes_on_as_if_gradcheck_had_not_been_called():
 @pytest.mark.parametrize(
     "compilation",
     [
-        {"jit_compile": True},
-        {"run_eagerly": True},
-        {"steps_per_execution": 4},
-        {"optimizer": keras.optimizers.Adam(gradient_accumulation_steps=2)},
+        pytest.param({"jit_compile": True}, id="jit", marks=pytest.mark.slow),
+        pytest.param({"run_eagerly": True}, id="eager"),
+        pytest.param({"steps_per_execution": 4}, id="steps", marks=pytest.mark.slow),
+        pytest.param(
+            {"optimizer": keras.optimizers.Adam(gradient_accumulation_steps=2)},
+            id="accumulation",
+        ),
     ],
-    ids=lambda options: next(iter(options)),
 )
 def test_gradcheck_does_not_mind_how_the_model_is_run(compilation):
     model, x, y = relu_mlp()
@@ -139,7 +159,7 @@ def test_second_derivatives_and_inputs_of_a_model_pass():
 @pytest.mark.parametrize(
     "layer",
     [
-        L.GRU(3, dropout=0.3),
+        pytest.param(L.GRU(3, dropout=0.3), marks=pytest.mark.slow),
         L.Conv2DTranspose(2, 3),
         L.DepthwiseConv2D(2),
         L.GroupNormalization(2),

@@ -9,7 +9,11 @@ from tests.gradcheck.zoo import max_pool_cnn, relu_mlp
 from tests.tolerances import FLOAT64
 
 
-@pytest.mark.parametrize("make", [relu_mlp, max_pool_cnn], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "make",
+    [pytest.param(relu_mlp, marks=pytest.mark.slow), max_pool_cnn],
+    ids=lambda m: m.__name__,
+)
 def test_a_cut_gives_what_the_whole_function_gives(make):
     model, x, y = make()
     x, y, _ = take_batch(x, y, examples=6, seed=0)

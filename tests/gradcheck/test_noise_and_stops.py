@@ -53,14 +53,24 @@ def variational(draw, factor=1.0):
     return model
 
 
-@pytest.mark.parametrize("kind", DRAWS, ids=str)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(
+            kind, marks=() if kind in ("normal", "dropout") else pytest.mark.slow
+        )
+        for kind in DRAWS
+    ],
+)
 def test_drawn_numbers_do_not_loosen_the_tolerance(kind):
     check = tk.gradcheck(variational(DRAWS[kind]), X, X, directions=1, coordinates=2)
     assert check.ok, str(check)
     assert check.tolerance <= 1e-5, str(check)
 
 
-@pytest.mark.parametrize("factor", [1.005, 0.9999])
+@pytest.mark.parametrize(
+    "factor", [pytest.param(1.005, marks=pytest.mark.slow), 0.9999]
+)
 def test_a_small_fault_beside_drawn_numbers_is_found(factor):
     model = variational(DRAWS["normal"], factor)
     check = tk.gradcheck(model, X, X, directions=1, coordinates=2)
@@ -125,8 +135,12 @@ def test_a_stop_that_a_layer_of_keras_is_given_is_the_user_s(make, stop):
 
 @pytest.mark.parametrize(
     "stop",
-    [lambda x: tf.stop_gradient(x), lambda x: keras.ops.stop_gradient(x)],
-    ids=["tensorflow", "keras"],
+    [
+        pytest.param(
+            lambda x: tf.stop_gradient(x), id="tensorflow", marks=pytest.mark.slow
+        ),
+        pytest.param(lambda x: keras.ops.stop_gradient(x), id="keras"),
+    ],
 )
 def test_a_stop_of_the_user_stays_visible(stop):
     layer = Stopping(stop)

@@ -28,7 +28,17 @@ def batch():
     return random.normal(size=(8, 16)).astype("float32"), random.integers(0, 4, 8)
 
 
-@pytest.mark.parametrize("fault", KERNEL_FAULTS, ids=str)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        # What these have of their own, others of the room have too.
+        pytest.param(
+            fault,
+            marks=pytest.mark.slow if fault in ("one entry", "broadcast") else (),
+        )
+        for fault in KERNEL_FAULTS
+    ],
+)
 def test_gradcheck_names_tensor_and_kind_of_a_planted_fault(fault, batch):
     backward, words = KERNEL_FAULTS[fault]
     model = model_with(FaultyDense(20, backward, name="faulty"))
