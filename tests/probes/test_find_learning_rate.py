@@ -38,6 +38,7 @@ def model_with_state(optimizer, built=True, **options):
         keras.layers.Dense(4),
     ]
     model = keras.Sequential([keras.Input((8,)), *layers] if built else layers)
+    options = {"jit_compile": False, **options}
     model.compile(optimizer, LOSS, metrics=["accuracy"], **options)
     return model
 
@@ -67,7 +68,7 @@ def train(model):
         pytest.param(
             make,
             id=name,
-            marks=[] if name in ("ours", "scheduled") else [pytest.mark.slow],
+            marks=[] if name == "ours" else [pytest.mark.slow],
         )
         for name, make in OPTIMIZERS.items()
     ],
@@ -104,7 +105,14 @@ def test_sweep_leaves_no_trace_in_a_model_that_was_not_built():
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", ["called", "keras scheduled", "scaled"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "keras scheduled",
+        pytest.param("called", marks=pytest.mark.slow),
+        pytest.param("scaled", marks=pytest.mark.slow),
+    ],
+)
 def test_layers_may_thaw_after_a_sweep(name):
     results = []
     for sweep in (False, True):
@@ -262,7 +270,7 @@ class OwnStep(keras.Model):
         return {"d_loss": loss}
 
 
-@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize("eager", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_custom_step_gets_what_fit_hands_it(eager):
     histories = []
     for sweep in (False, True):
@@ -308,7 +316,7 @@ def test_the_state_of_a_stateful_layer_is_put_back():
         np.testing.assert_array_equal(state.numpy(), value)
 
 
-@pytest.mark.parametrize("row", [0, 40, 63])
+@pytest.mark.parametrize("row", [0, pytest.param(40, marks=pytest.mark.slow), 63])
 def test_a_row_of_nan_gives_no_suggestion_but_a_reason(row):
     x, y = data()
     x[row] = np.nan
@@ -351,8 +359,8 @@ def test_the_rules_that_people_know():
 
 def test_several_sweeps_give_a_band_and_differ_only_in_their_batches():
     model = model_with_state("sgd")
-    many = find_learning_rate(model, *data(), batch_size=8, steps=30, repeats=3)
-    one = find_learning_rate(model, *data(), batch_size=8, steps=30)
+    many = find_learning_rate(model, *data(), batch_size=8, steps=20, repeats=3)
+    one = find_learning_rate(model, *data(), batch_size=8, steps=20)
     np.testing.assert_array_equal(many.losses, one.losses)
     assert len(many.repeats) == 2
     assert not np.array_equal(many.repeats[0].losses, one.losses)

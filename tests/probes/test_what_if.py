@@ -106,7 +106,7 @@ def test_a_fixed_batch_size_is_kept():
     model = keras.Sequential(
         [
             keras.Input(batch_shape=(5, 4, 2)),
-            keras.layers.SimpleRNN(3, stateful=True),
+            keras.layers.SimpleRNN(3, stateful=True, unroll=True),
             keras.layers.Dense(1),
         ]
     )
