@@ -14,7 +14,6 @@ import pytest
 from keras_trainkit.callbacks import WeightAveraging
 from tests import models
 from tests.callbacks.averages import Points, assert_close, fit, mean
-from tests.models import compiled
 from tests.tolerances import FLOAT32
 
 # On so little random data either of the two may be the better one.
@@ -24,6 +23,12 @@ pytestmark = [
 ]
 
 VALIDATION = models.data(seed=1)
+
+
+def compiled(build=models.small, **options):
+    # Steps so large that every point tells in the average.
+    options = {"optimizer": lambda: keras.optimizers.SGD(0.5)} | options
+    return models.compiled(build, **options)
 
 
 class Looks(keras.callbacks.Callback):
@@ -149,7 +154,7 @@ class Shuffled(keras.utils.PyDataset):
 
 def test_data_shared_with_training_are_moved_no_further():
     def train(*watchers):
-        data, model = Shuffled(), models.compiled(metrics=["accuracy"])
+        data, model = Shuffled(), compiled(metrics=["accuracy"])
         history = model.fit(
             data, validation_data=data, epochs=3, verbose=0, callbacks=list(watchers)
         ).history
@@ -242,10 +247,10 @@ class Stops(keras.callbacks.Callback):
     ("place", "every", "start_epoch"),
     [
         ("before", "epoch", 0),
-        pytest.param("after", 2, 1, marks=pytest.mark.slow),
-        pytest.param("before", 2, 0, marks=pytest.mark.slow),
-        pytest.param("before", "epoch", 1, marks=pytest.mark.slow),
-        pytest.param("after", "epoch", 0, marks=pytest.mark.slow),
+        ("after", 2, 1),
+        ("before", 2, 0),
+        ("before", "epoch", 1),
+        ("after", "epoch", 0),
     ],
 )
 def test_backup_goes_on_with_the_same_average(tmp_path, place, every, start_epoch):
@@ -258,7 +263,7 @@ def test_backup_goes_on_with_the_same_average(tmp_path, place, every, start_epoc
             if place == "before"
             else [averaging, backup, *watchers]
         )
-        model = compiled(models.functional)
+        model = compiled(optimizer="adam")
         # The order of a shuffled run is not in the backup.
         fit(model, *watchers, epochs=4, shuffle=False)
         return model, averaging
@@ -275,16 +280,21 @@ def test_backup_goes_on_with_the_same_average(tmp_path, place, every, start_epoc
     assert models.same(averaging.weights, expected.weights)
 
 
-@pytest.mark.slow
+def continued(directory, *watchers):
+    """The average of a run that goes on from its backup, if there is one."""
+    averaging = WeightAveraging("exponential", decay=0.75, at_end="raw")
+    backup = keras.callbacks.BackupAndRestore(directory)
+    model = compiled(optimizer="adam")
+    fit(model, backup, averaging, *watchers, epochs=4, shuffle=False)
+    return [weight.tobytes().hex() for weight in averaging.weights]
+
+
 def test_killed_process_goes_on_with_the_same_average(tmp_path):
     script = textwrap.dedent(
         """
         import json, os, signal, sys
         import keras
-        from keras_trainkit.callbacks import WeightAveraging
-        from tests import models
-        from tests.callbacks.averages import fit
-        from tests.models import compiled
+        from tests.callbacks.test_weight_averaging_beside_others import continued
 
         directory, kill = sys.argv[1], sys.argv[2] == "kill"
 
@@ -293,29 +303,24 @@ def test_killed_process_goes_on_with_the_same_average(tmp_path):
                 if kill and epoch == 2:
                     os.kill(os.getpid(), signal.SIGKILL)
 
-        averaging = WeightAveraging("exponential", decay=0.75, at_end="raw")
-        backup = keras.callbacks.BackupAndRestore(directory)
-        fit(compiled(models.functional), backup, averaging, Killed(), epochs=4,
-            shuffle=False)
-        print(json.dumps([w.tobytes().hex() for w in averaging.weights]))
+        print(json.dumps(continued(directory, Killed())))
         """
     )
 
-    def run(directory, what):
+    def run(what):
         return subprocess.run(
-            [sys.executable, "-c", script, str(tmp_path / directory), what],
+            [sys.executable, "-c", script, str(tmp_path / "broken"), what],
             capture_output=True,
             text=True,
             cwd=os.getcwd(),
             check=False,
         )
 
-    whole = run("whole", "go")
-    killed = run("broken", "kill")
-    resumed = run("broken", "go")
+    killed = run("kill")
+    resumed = run("go")
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     assert resumed.returncode == 0, resumed.stderr[-2000:]
-    assert json.loads(resumed.stdout) == json.loads(whole.stdout)
+    assert json.loads(resumed.stdout) == continued(tmp_path / "whole")
 
 
 def test_backup_of_a_run_without_an_average_starts_one(tmp_path):
