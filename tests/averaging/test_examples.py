@@ -58,7 +58,7 @@ def test_named_inputs_keep_their_names():
 
 def test_examples_are_kept_from_the_run_where_none_are_given():
     averaging = WeightAveraging("mean", start_epoch=0)
-    fit(compiled(), averaging)
+    fit(compiled(optimizer="sgd"), averaging)
     found = [np.asarray(b) for b in averaging._examples.batches(None, None)]
     assert [len(batch) for batch in found] == [16] * 9
     rows = {row.tobytes() for batch in found for row in batch}
@@ -77,7 +77,7 @@ def test_data_that_cannot_be_kept_are_asked_for():
     text = tf.data.Dataset.from_tensor_slices(
         (tf.strings.as_string(tf.range(48)), Y)
     ).batch(16)
-    model = compiled(build)
+    model = compiled(build, optimizer="sgd")
     with pytest.warns(UserWarning, match="pass `train_data`"):
         model.fit(
             text, shuffle=False, verbose=0, callbacks=[WeightAveraging("exponential")]

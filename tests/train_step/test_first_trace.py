@@ -54,10 +54,22 @@ def fitted(layer, optimizer, *watchers, strategy=None, **options):
     ]
 
 
+METRICS = {"metrics": ["mae"]}
+
+
 @pytest.mark.parametrize(
-    "layer", [keras.layers.ReLU, DrawsOnTheHost, DrawsWithNumpy, MakesVariables]
+    ("layer", "options"),
+    [
+        (DrawsOnTheHost, {}),
+        (DrawsWithNumpy, METRICS),
+        (MakesVariables, METRICS),
+        pytest.param(keras.layers.ReLU, {}, marks=pytest.mark.slow),
+        pytest.param(keras.layers.ReLU, METRICS, marks=pytest.mark.slow),
+        pytest.param(DrawsOnTheHost, METRICS, marks=pytest.mark.slow),
+        pytest.param(DrawsWithNumpy, {}, marks=pytest.mark.slow),
+        pytest.param(MakesVariables, {}, marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("options", [{}, {"metrics": ["mae"]}], ids=["", "metrics"])
 def test_what_is_drawn_on_the_host_is_what_keras_would_have_drawn(layer, options):
     bare = fitted(layer, keras.optimizers.Adam, **options)
     watched = fitted(
@@ -76,11 +88,11 @@ def test_a_strategy_of_one_replica_trains_unchanged():
 
 
 def test_the_first_step_is_traced_once():
-    model = models.compiled()
+    model = models.compiled(models.small)
     with traces_counted(model) as times:
         model.fit(*models.data(), verbose=0)
     assert len(times) == 2
-    model = models.compiled()
+    model = models.compiled(models.small)
     with traces_counted(model) as times:
         model.fit(*models.data(), verbose=0, callbacks=[callbacks.LossMonitor()])
     assert len(times) == 2  # once for Keras' own, once for the watched one

@@ -145,8 +145,9 @@ def test_steps_that_would_round_otherwise_are_done_twice_and_said_so():
 
 def test_a_layer_that_draws_by_itself_is_trained_by_keras_alone():
     monitor = callbacks.UpdateRatioMonitor(every=2)
-    watched = models.compiled(models.RawRandom)
-    bare = models.compiled(models.RawRandom)
+    watched, bare = (
+        models.compiled(models.RawRandom, optimizer="sgd") for _ in range(2)
+    )
     for model, watchers in ((bare, []), (watched, [monitor])):
         keras.utils.set_random_seed(2)
         for _ in range(2):
@@ -184,7 +185,7 @@ class Watched:
 
 def twin_under_xla(wrong_from=10**6):
     """A light twin of a compiled model, and its parts."""
-    model = models.compiled(jit_compile=True)
+    model = models.compiled(models.small, optimizer="sgd", jit_compile=True)
     model.make_train_function(force=True)
     bare = Bare(model, model.train_function)
     model.make_train_function(force=True)
@@ -237,7 +238,7 @@ def test_who_watches_is_told_once_that_tracing_takes_long(monkeypatch, capsys, v
     clock = itertools.count(step=7)
     slow = types.SimpleNamespace(perf_counter=lambda: float(next(clock)))
     monkeypatch.setattr(twins, "time", slow)
-    model = models.compiled()
+    model = models.compiled(models.small, optimizer="sgd")
     for _ in range(2):
         monitors = [callbacks.LossMonitor(), callbacks.UpdateRatioMonitor()]
         model.fit(*models.data(), epochs=2, verbose=verbose, callbacks=monitors)
@@ -250,7 +251,7 @@ def test_who_watches_is_told_once_that_tracing_takes_long(monkeypatch, capsys, v
 def test_nothing_is_said_of_tracing_that_is_quick(monkeypatch, capsys):
     still = types.SimpleNamespace(perf_counter=lambda: 0.0)
     monkeypatch.setattr(twins, "time", still)
-    model = models.compiled()
+    model = models.compiled(models.small, optimizer="sgd")
     model.fit(*models.data(), verbose=2, callbacks=[callbacks.LossMonitor()])
     assert "Tracing" not in capsys.readouterr().out
 
@@ -270,7 +271,7 @@ def test_a_function_that_never_repeats_itself_is_judged_by_its_kernels():
         )
 
     monitor = callbacks.UpdateRatioMonitor()
-    model = models.compiled(restless, loss="mse")
+    model = models.compiled(restless, loss="mse", optimizer="sgd")
     x, _ = models.data()
     model.fit(x, x[:, :3], batch_size=16, verbose=0, callbacks=[monitor])
     assert monitor.record.metadata["done_twice"] == []
@@ -282,7 +283,7 @@ def test_under_xla_only_what_repeats_itself_is_done_twice(monkeypatch, repeats):
     monkeypatch.setattr(Twin, "_repeats", lambda *_: repeats)
     monkeypatch.setattr("keras_trainkit.train_step.twin._same", lambda *_: False)
     monitor = callbacks.UpdateRatioMonitor()
-    model = models.compiled(jit_compile=True)
+    model = models.compiled(models.small, optimizer="sgd", jit_compile=True)
     model.fit(*models.data(), batch_size=16, verbose=0, callbacks=[monitor])
     reasons = ["it rounds differently"] if repeats else []
     assert monitor.record.metadata["done_twice"] == reasons
