@@ -17,21 +17,26 @@ from keras_trainkit.callbacks.monitor import Monitor
 from keras_trainkit.record.training_record import TrainingRecord
 from tests import models
 
+SLOW = pytest.mark.slow
 PUBLIC = [getattr(callbacks, name) for name in callbacks.__all__]
 MONITORS = [callback for callback in PUBLIC if issubclass(callback, Monitor)]
+# What needs but one of them quickly takes the one that measures most.
+ONE_QUICK = [
+    pytest.param(kind, marks=() if kind is callbacks.TrainingMonitor else SLOW)
+    for kind in MONITORS
+]
 
 
-@pytest.fixture(params=MONITORS, ids=lambda monitor: monitor.__name__)
+@pytest.fixture(params=MONITORS, ids=lambda kind: kind.__name__)
 def monitor(request):
     return request.param()
 
 
 def compiled(**options):
     keras.utils.set_random_seed(0)
-    model = models.sequential()
-    model.compile(
-        **{"optimizer": "adam", "loss": "sparse_categorical_crossentropy"} | options
-    )
+    model = models.small()
+    options = {"optimizer": "sgd", "loss": models.CROSSENTROPY} | options
+    model.compile(**options)
     return model
 
 
@@ -49,18 +54,14 @@ def assert_clean(model):
     assert "apply" not in vars(model.optimizer)
 
 
-def test_monitor_leaves_the_model_clean_and_keeps_its_record(monitor):
-    model = compiled()
-    fit(model, monitor)
-    assert_clean(model)
-    assert "epoch_loss" in monitor.record.measures
-    assert monitor.record.metadata["status"] == "finished"
-
-
-def test_record_goes_on_in_a_second_fit_of_the_same_model(monitor):
-    model = compiled()
+@pytest.mark.parametrize("kind", ONE_QUICK, ids=lambda kind: kind.__name__)
+def test_monitor_leaves_the_model_clean_and_goes_on_in_a_second_fit(kind):
+    model, monitor = compiled(), kind()
     fit(model, monitor, epochs=2)
+    assert_clean(model)
     first = monitor.record
+    assert "epoch_loss" in first.measures
+    assert first.metadata["status"] == "finished"
     fit(model, monitor, epochs=1)
     fit(model, monitor, epochs=4, initial_epoch=3)
     assert_clean(model)
@@ -77,17 +78,20 @@ def test_record_goes_on_in_a_second_fit_of_the_same_model(monitor):
     assert first.metadata["status"] == "finished"
 
 
-@pytest.mark.slow
-def test_record_begins_anew_with_another_model(monitor):
-    fit(compiled(), monitor, epochs=3)
+@pytest.mark.parametrize("kind", ONE_QUICK, ids=lambda kind: kind.__name__)
+def test_record_begins_anew_with_another_model(kind):
+    monitor = kind()
+    fit(compiled(), monitor, epochs=2)
     first = monitor.record
     fit(compiled(), monitor, epochs=1)
     assert monitor.record is not first
     assert monitor.record.to_frame().epoch.max() == 0
-    assert first.to_frame().epoch.max() == 2
+    assert first.to_frame().epoch.max() == 1
 
 
-def test_monitor_works_on_one_batch_and_renamed_metrics(monitor):
+@pytest.mark.parametrize("kind", ONE_QUICK, ids=lambda kind: kind.__name__)
+def test_monitor_works_on_one_batch_and_renamed_metrics(kind):
+    monitor = kind()
     metric = keras.metrics.SparseCategoricalAccuracy(name="hits per try")
     fit(compiled(metrics=[metric]), monitor, batch_size=48, epochs=1)
     assert "hits per try" in monitor.record.measures
@@ -114,7 +118,11 @@ class Fails(keras.callbacks.Callback):
             raise self.error
 
 
-@pytest.mark.parametrize("error", [ValueError("planted"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error",
+    [pytest.param(ValueError("planted"), marks=SLOW), KeyboardInterrupt()],
+    ids=["ValueError", "KeyboardInterrupt"],
+)
 def test_fit_that_fails_between_steps_is_cleared_by_the_next_use(error):
     model = compiled()
     monitor = callbacks.UpdateRatioMonitor()
@@ -128,7 +136,9 @@ def test_fit_that_fails_between_steps_is_cleared_by_the_next_use(error):
     assert monitor.record.metadata["status"] == "interrupted"
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "error", [pytest.param(ValueError, marks=SLOW), KeyboardInterrupt]
+)
 def test_fit_that_fails_in_a_step_leaves_the_model_clean_at_once(error):
     def batches():
         x, y = models.data()
@@ -158,13 +168,13 @@ def test_saving_cloning_and_pickling_work_during_training(tmp_path):
 
     saves = Saves()
     model = compiled()
-    fit(model, callbacks.TrainingMonitor(), saves)
+    fit(model, callbacks.TrainingMonitor(), saves, epochs=1)
     x, _ = models.data()
     expected = model.predict(x, verbose=0)
     np.testing.assert_array_equal(saves.copies[0].predict(x, verbose=0), expected)
     np.testing.assert_array_equal(saves.copies[2].predict(x, verbose=0), expected)
     for copy in saves.copies:
-        copy.compile("sgd", "sparse_categorical_crossentropy")
+        copy.compile("sgd", models.CROSSENTROPY)
         fit(copy, epochs=1)
 
 
@@ -175,11 +185,12 @@ def test_checkpoint_and_early_stopping_work_beside_a_monitor(tmp_path):
     fit(
         model,
         keras.callbacks.ModelCheckpoint(path, monitor="val_loss", save_best_only=True),
-        keras.callbacks.EarlyStopping(patience=1, restore_best_weights=True),
+        keras.callbacks.EarlyStopping(min_delta=9.0, restore_best_weights=True),
         monitor,
         validation_data=models.data(seed=1),
-        epochs=8,
+        epochs=3,
     )
+    assert monitor.record.values("epoch_loss")[1].tolist() == [0, 1]
     assert path.exists()
     assert_clean(model)
     assert {"train_loss_eval", "overfitting_gap"} <= set(monitor.record.measures)
@@ -197,10 +208,10 @@ def test_train_function_made_anew_within_a_run_is_measured_again():
             self.model.make_train_function(force=True)
 
     monitor = callbacks.LossMonitor()
-    fit(compiled(), monitor, Unfreezes(), epochs=3)
+    fit(compiled(), monitor, Unfreezes(), epochs=2)
     steps, epochs, _ = monitor.record.values("loss")
-    assert steps.tolist() == list(range(9))
-    assert epochs.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert steps.tolist() == list(range(6))
+    assert epochs.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -248,7 +259,7 @@ def test_chosen_layers_are_measured_alone():
 def test_model_without_trainable_weights_is_watched_all_the_same():
     model = compiled()
     model.trainable = False
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model.compile("sgd", models.CROSSENTROPY)
     monitors = [callbacks.UpdateRatioMonitor(), callbacks.LayerStatisticsMonitor()]
     with pytest.warns(UserWarning, match="does not have any trainable weights"):
         fit(model, *monitors)
@@ -257,6 +268,7 @@ def test_model_without_trainable_weights_is_watched_all_the_same():
     assert "update_ratio" not in measures
 
 
+@pytest.mark.slow
 def test_killed_process_leaves_a_readable_record(tmp_path):
     script = textwrap.dedent(
         """
@@ -270,8 +282,8 @@ def test_killed_process_leaves_a_readable_record(tmp_path):
                 if epoch == 2:
                     os.kill(os.getpid(), signal.SIGKILL)
 
-        model = models.sequential()
-        model.compile("adam", "sparse_categorical_crossentropy")
+        model = models.small()
+        model.compile("sgd", models.CROSSENTROPY)
         monitor = callbacks.TrainingMonitor(sys.argv[1], every=1)
         model.fit(*models.data(), batch_size=16, epochs=9, verbose=0,
                   callbacks=[monitor, Killed()])

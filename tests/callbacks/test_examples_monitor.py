@@ -16,7 +16,14 @@ def fitted(model, data, **options):
     return monitor.record
 
 
-@pytest.mark.parametrize("options", [{}, {"jit_compile": True}, {"run_eagerly": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
+        {"run_eagerly": True},
+    ],
+)
 def test_examples_are_those_first_trained_on(options):
     keras.utils.set_random_seed(0)
     model = models.sequential()
@@ -86,12 +93,19 @@ class Rebuilds(keras.Model):
 
 
 @pytest.mark.parametrize(
-    "monitor", ["TrainingMonitor", "ExamplesMonitor", "TrainingGuard"]
+    ("monitor", "streamed"),
+    [
+        ("TrainingMonitor", False),
+        ("ExamplesMonitor", True),
+        pytest.param("TrainingGuard", False, marks=pytest.mark.slow),
+        pytest.param("TrainingMonitor", True, marks=pytest.mark.slow),
+        pytest.param("ExamplesMonitor", False, marks=pytest.mark.slow),
+        pytest.param("TrainingGuard", True, marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("streamed", [False, True])
 def test_model_without_targets_trains_on(monitor, streamed):
     model = Rebuilds()
-    model.compile("adam")
+    model.compile("sgd")
     x = tf.data.Dataset.from_tensor_slices(X).batch(16) if streamed else X
     monitor = getattr(callbacks, monitor)()
     history = model.fit(x, epochs=2, verbose=0, shuffle=False, callbacks=[monitor])
@@ -117,7 +131,7 @@ def test_what_fails_between_epochs_is_warned_of_once():
     assert len(history.history["loss"]) == 3
 
 
-@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("eagerly", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_state_that_evaluation_moves_is_put_back(eagerly):
     def trained(*monitors):
         keras.utils.set_random_seed(0)
@@ -157,8 +171,12 @@ def test_a_model_that_scales_by_itself_is_told_neither_to_scale_nor_to_thaw():
     [
         (lambda t, p: keras.ops.sum((t - p) ** 2), "sum"),
         (lambda t, p: keras.ops.mean((t - p) ** 2), "mean"),
-        (lambda t, p: keras.ops.logsumexp((t - p) ** 2), "other"),
-        ("mse", None),
+        pytest.param(
+            lambda t, p: keras.ops.logsumexp((t - p) ** 2),
+            "other",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("mse", None, marks=pytest.mark.slow),
     ],
     ids=["sum", "mean", "other", "each"],
 )
@@ -173,7 +191,7 @@ def test_task_says_what_more_rows_do_to_the_loss_of_a_batch(loss, expected):
 @pytest.mark.parametrize(
     ("loss", "ignores"),
     [
-        ("mse", False),
+        pytest.param("mse", False, marks=pytest.mark.slow),
         (lambda y, p: keras.ops.mean((keras.ops.reshape(y, (-1,)) - p) ** 2), True),
     ],
     ids=["by pairs", "broadcast"],

@@ -25,8 +25,8 @@ SCRIPT = textwrap.dedent(
     draw = random.Random(0)
 
     def train(path):
-        model = models.sequential()
-        model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+        model = models.small()
+        model.compile("sgd", models.CROSSENTROPY, jit_compile=False)
         monitor = callbacks.TrainingMonitor(path, every=1, tensorboard=True)
         model.fit(*models.data(), batch_size=4, epochs=10_000, verbose=0,
                   callbacks=[monitor])

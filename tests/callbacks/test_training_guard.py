@@ -11,8 +11,8 @@ from tests import models
 
 def fitted(rate, *watchers, epochs=6, x=None, **options):
     keras.utils.set_random_seed(0)
-    model = models.sequential()
-    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
+    model = models.small()
+    model.compile(keras.optimizers.SGD(rate), models.CROSSENTROPY)
     data, y = models.data()
     history = model.fit(
         data if x is None else x,
@@ -56,7 +56,7 @@ def test_numbers_that_are_not_finite_end_it_at_once_and_are_rolled_back():
     assert history.epoch == [0]
     assert guard.finding.code == "nonfinite"
     keras.utils.set_random_seed(0)
-    fresh = models.sequential()
+    fresh = models.small()
     for own, other in zip(model.get_weights(), fresh.get_weights(), strict=True):
         np.testing.assert_array_equal(own, other)
     assert int(model.optimizer.iterations.numpy()) == 0

@@ -14,10 +14,10 @@ from keras_trainkit.recording.instruments.filters import mosaic
 from tests import models
 
 
-def train(*watchers, epochs=3, **options):
+def train(*watchers, build=models.small, epochs=3, **options):
     keras.utils.set_random_seed(0)
-    model = models.convolutional()
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model = build()
+    model.compile("sgd", models.CROSSENTROPY, metrics=["accuracy"])
     return model.fit(
         *models.data(),
         batch_size=16,
@@ -33,7 +33,7 @@ def test_directory_holds_record_page_and_event_files(tmp_path):
     monitor = callbacks.TrainingMonitor(
         tmp_path, every=1, tensorboard=True, histograms=True
     )
-    train(monitor)
+    train(monitor, build=models.convolutional)
     stored = TrainingRecord.open(tmp_path).to_frame()
     live = monitor.record.to_frame()
     assert len(stored) == len(live) > 500
@@ -66,7 +66,7 @@ def test_values_join_the_logs_under_the_same_names_each_epoch(tmp_path):
     whole, worst = (history.history[f"update_ratio{end}"] for end in ("", "_worst"))
     distances = np.abs(np.log10([whole, worst]) + 3)
     assert (distances[1] >= distances[0]).all()
-    quiet = train(callbacks.TrainingMonitor(log_values=False))
+    quiet = train(callbacks.TrainingMonitor(log_values=False), epochs=1)
     assert not names & set(quiet.history)
 
 
@@ -74,7 +74,7 @@ def test_training_side_of_the_gap_equals_an_evaluation_of_ones_own():
     monitor = callbacks.OverfittingMonitor(examples=48)
     keras.utils.set_random_seed(0)
     model = models.sequential()
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile("sgd", models.CROSSENTROPY, metrics=["accuracy"])
     x, y = models.data()
     history = model.fit(
         x, y, verbose=0, validation_data=models.data(seed=1), callbacks=[monitor]
@@ -98,8 +98,8 @@ def test_large_examples_are_kept_fewer_of(monkeypatch):
         def on_epoch_end(self, epoch, logs=None):
             kept.extend(monitor._joined().place(epoch, logs).kept_examples())
 
-    model = models.sequential()
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model = models.small()
+    model.compile("sgd", models.CROSSENTROPY)
     x, y = models.data()
     model.fit(x, y, shuffle=False, verbose=0, callbacks=[monitor, Looks()])
     np.testing.assert_array_equal(kept[0], x[:10])
@@ -109,8 +109,8 @@ def test_large_examples_are_kept_fewer_of(monkeypatch):
 def test_automatic_interval_is_one_for_all_and_recorded():
     monitor = callbacks.TrainingMonitor(overhead=0.001)
     keras.utils.set_random_seed(0)
-    model = models.sequential()
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model = models.small()
+    model.compile("sgd", models.CROSSENTROPY)
     model.fit(*models.data(examples=480), batch_size=8, verbose=0, callbacks=[monitor])
     every = monitor.record.metadata["every"]
     assert every["updates"] == every["layers"] >= 1
@@ -129,8 +129,8 @@ def test_filters_are_drawn_as_pictures(tmp_path):
         assert drawn <= tiles * 24 * 24
         assert drawn > 0.8 * tiles * 24 * 24
     watcher = callbacks.FirstLayerFilters(tmp_path, image_shape=(4, 2))
-    model = models.sequential()
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model = models.small()
+    model.compile("sgd", models.CROSSENTROPY)
     model.fit(*models.data(), verbose=0, callbacks=[watcher])
     png = (tmp_path / "filters_epoch_0000.png").read_bytes()
     assert tf.io.decode_png(png).shape[-1] == 3
@@ -145,7 +145,7 @@ def test_data_that_cannot_be_kept_are_left_alone_with_a_word():
     model = keras.Sequential(
         [keras.Input((None, 2)), keras.layers.GRU(3), keras.layers.Dense(2)]
     )
-    model.compile("adam", "mse")
+    model.compile("sgd", "mse")
     # Keras says itself that a generator has ended, which is none of our business.
     with (
         pytest.warns(UserWarning, match="could not be kept on the device"),
@@ -164,7 +164,7 @@ def test_evaluating_leaves_each_replica_its_own_statistics(two_replicas):
     x, y = models.data()
 
     def statistics(callbacks):
-        model = models.compiled(strategy=two_replicas)
+        model = models.compiled(strategy=two_replicas, optimizer="sgd")
         model.fit(x, y, batch_size=16, verbose=0, shuffle=False, callbacks=callbacks)
         return [part.numpy() for part in parts_of(model)]
 
