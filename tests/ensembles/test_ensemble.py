@@ -45,7 +45,7 @@ def test_ensemble_predicts_the_mean_of_members_of_any_kind(kind):
 
 @pytest.mark.parametrize("kind", kinds("sequential", "subclassed"))
 def test_ensemble_survives_saving_with_members_of_any_kind(kind, tmp_path):
-    members = [compiled(member) for member in several(kind, 2)]
+    members = [compiled(member, run_eagerly=True) for member in several(kind, 2)]
     members[1].fit(*models.data(), verbose=0)
     ensemble = Ensemble([*members, members[0]], weights=[1, 2, 3])
     before = called(ensemble)

@@ -15,7 +15,7 @@ from tests.ensembles.members import classifier, compiled
 @pytest.fixture(scope="module", params=[".keras", ".weights.h5"])
 def run(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp("run")
-    model = compiled(classifier())
+    model = compiled(classifier(), run_eagerly=True)
     saver = keras.callbacks.ModelCheckpoint(
         str(directory / ("epoch_{epoch}" + request.param)),
         save_weights_only=request.param == ".weights.h5",
@@ -24,7 +24,8 @@ def run(request, tmp_path_factory):
         on_epoch_end=lambda epoch, logs: history.append(model.get_weights())
     )
     history = []
-    model.fit(*models.data(), epochs=10, verbose=0, callbacks=[saver, weights])
+    options = {"epochs": 10, "batch_size": 48, "verbose": 0}
+    model.fit(*models.data(), callbacks=[saver, weights], **options)
     builder = None if request.param == ".keras" else classifier
     return directory, request.param, history, builder
 

@@ -20,7 +20,7 @@ class Space(keras_tuner.HyperModel):
         return compiled(classifier(units), run_eagerly=True)
 
     def fit(self, hp, model, *args, **kwargs):
-        return model.fit(*args, batch_size=hp.Fixed("batch", 8), **kwargs)
+        return model.fit(*args, batch_size=hp.Fixed("batch", 24), **kwargs)
 
 
 def tuner_in(directory):
@@ -104,7 +104,9 @@ def test_best_hyperparameters_are_trained_anew(tuner):
         steps = 2 * len(x) // trial.hyperparameters["batch"]
         assert int(np.asarray(member.optimizer.iterations)) == steps
         assert models.same(member.get_weights(), same.get_weights())
-    by_function = Ensemble.from_tuner(tuner, 1, fit=lambda model: model.fit(x, y))
+    by_function = Ensemble.from_tuner(
+        tuner, 1, fit=lambda model: model.fit(x, y, verbose=0)
+    )
     assert units(by_function) == units(ensemble)[:1]
 
 

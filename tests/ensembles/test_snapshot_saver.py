@@ -32,7 +32,8 @@ def fit(model, *callbacks, epochs=3, **options):
 def model_with(rate, **options):
     model = classifier()
     optimizer = keras.optimizers.SGD(rate, **options)
-    model.compile(optimizer, "sparse_categorical_crossentropy")
+    # To trace its few steps would take longer than to run them.
+    model.compile(optimizer, "sparse_categorical_crossentropy", run_eagerly=True)
     return model
 
 
@@ -50,7 +51,7 @@ def names(saver):
 )
 def test_weights_are_those_after_the_last_update_of_a_cycle(tmp_path, cycle, ends):
     saver, weights = SnapshotSaver(tmp_path / "new", cycle), Weights()
-    fit(compiled(classifier()), saver, weights)
+    fit(model_with(0.1), saver, weights)
     assert len(saver.paths) == len(ends)
     ensemble = Ensemble.from_checkpoints(saver.paths)
     for member, end in zip(ensemble.members, ends, strict=True):
@@ -85,7 +86,7 @@ def test_accumulated_batches_count_as_the_schedule_counts_them(tmp_path):
     assert len(saver.paths) == 1  # Keras' schedules count batches
     model = classifier()
     optimizer = tk.optimizers.Momentum(0.1, gradient_accumulation_steps=2)
-    model.compile(optimizer, "sparse_categorical_crossentropy")
+    model.compile(optimizer, "sparse_categorical_crossentropy", run_eagerly=True)
     with pytest.warns(UserWarning, match="ended after update 3, and the next cycle"):
         fit(model, saver, epochs=1)
     assert not saver.paths
@@ -111,7 +112,7 @@ def compiled_twice():
 
 
 def test_a_failing_save_leaves_no_file(tmp_path, monkeypatch):
-    model = compiled(classifier())
+    model = model_with(0.1)
 
     def broken(path):
         with open(path, "wb") as file:
