@@ -56,13 +56,13 @@ def run(statements, namespace, name):
 
 
 def free_names(code):
-    """Names that some code reads and nobody gives it."""
-    nodes = list(ast.walk(ast.parse(code)))
-    return {
-        node.id
-        for node in nodes
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
+    """Names that some code reads before it binds them."""
+    free, bound = set(), set()
+    for statement in ast.parse(code).body:
+        names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        free |= {one.id for one in names if isinstance(one.ctx, ast.Load)} - bound
+        bound |= {one.id for one in names if isinstance(one.ctx, ast.Store)}
+    return free
 
 
 class _Cut(ast.NodeTransformer):

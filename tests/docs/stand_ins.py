@@ -1,5 +1,10 @@
 """What pages and docstrings speak of without making it: data, models, runs."""
 
+import atexit
+import functools
+import shutil
+import tempfile
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -50,7 +55,7 @@ class Confidence(Instrument):
 def small():
     layers = [keras.Input((64,)), L.Dense(8, "relu"), L.Dense(10, "softmax")]
     net = keras.Sequential(layers)
-    net.compile("adam", LOSS, metrics=["accuracy"])
+    _compile(net, "adam")
     return net
 
 
@@ -58,15 +63,32 @@ def build_model(hp=None):
     net = small()
     if hp is not None:
         rate = tk.search.log_uniform(hp, "learning_rate", 1e-4, 1e-1)
-        net.compile(keras.optimizers.Adam(rate), LOSS, metrics=["accuracy"])
+        _compile(net, keras.optimizers.Adam(rate))
     return net
 
 
-def monitor(x, y):
+def _compile(net, optimizer):
+    # To trace it would take longer than its few steps.
+    net.compile(optimizer, LOSS, metrics=["accuracy"], run_eagerly=True)
+
+
+def monitor():
     """A recorded run, in `runs/digits` as the pages have it."""
-    watching = tk.callbacks.TrainingMonitor("runs/digits", histograms=True)
-    model().fit(x, y, epochs=3, validation_split=0.25, verbose=0, callbacks=[watching])
-    return watching
+    place, watched = _recorded()
+    shutil.copytree(place, "runs/digits", dirs_exist_ok=True)
+    return watched
+
+
+@functools.cache
+def _recorded():
+    """One run for all that speak of one; its file lies elsewhere."""
+    place = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    watching = tk.callbacks.TrainingMonitor(place, histograms=True)
+    x, y = digits()
+    options = {"epochs": 3, "validation_split": 0.25, "verbose": 0}
+    model().fit(x[:96], y[:96], callbacks=[watching], **options)
+    return place, watching
 
 
 def tuner(x, y):
@@ -85,7 +107,7 @@ def checkpoints(x, y):
 def models(x, y):
     nets = [small() for _ in range(3)]
     for net in nets:
-        net.fit(x, y, epochs=3, verbose=0)
+        net.fit(x, y, verbose=0)
     return nets
 
 
@@ -107,7 +129,7 @@ def names(wanted):
         "model": model,
         "small": small,
         "build_model": lambda: build_model,
-        "monitor": lambda: monitor(*train),
+        "monitor": monitor,
         "tuner": lambda: tuner(*train),
         "models": lambda: models(*train),
         "checkpoints": lambda: checkpoints(*train),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs import stand_ins
-from tests.docs.blocks import blocks, cut, run
+from tests.docs.blocks import blocks, cut, free_names, run
 
 ROOT = Path(__file__).parents[2]
 DATA = "x y x_val y_val model"
@@ -98,3 +98,5 @@ def test_blocks_are_found_cut_and_held_to_their_promises():
     assert namespace["a"] == {"epochs": 3, "rate": 500}
     with pytest.raises(NameError):
         run(cut("undefined"), {}, "page")
+    assert free_names("a = b\na.fit(c)") == {"b", "c"}
+    assert free_names("a = a + 1") == {"a"}
