@@ -89,9 +89,9 @@ def marker(drawn, name):
 @pytest.mark.parametrize(
     ("make", "figures", "live"),
     [
-        (full_record, 11, False),
+        pytest.param(full_record, 11, False, marks=pytest.mark.slow),
         pytest.param(full_record, 11, True, marks=pytest.mark.slow),
-        (sick_record, 11, False),
+        pytest.param(sick_record, 11, False, marks=pytest.mark.slow),
         (extreme_record, 11, False),
         pytest.param(empty_record, 0, False, marks=pytest.mark.slow),
         (one_row, 2, True),

@@ -21,7 +21,7 @@ SEARCHES = {
     "no trial": (lambda: SearchResults("val_loss", False, AXES, []), 0),
     "hostile": (hostile_search, 10),
 }
-QUICK_IN_BROWSER = ("three stages", "odd", "hostile")
+QUICK_IN_BROWSER = ("three stages", "hostile")
 in_browser = pytest.mark.skipif(
     CHROMIUM is None and "CI" not in os.environ,
     reason="no Chromium is installed, and this is not the continuous integration",
