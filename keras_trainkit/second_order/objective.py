@@ -157,16 +157,18 @@ class Objective:
         return self._cut(cut_batches(self.batches, max(1, self.rows // count)))
 
     def _cut(self, batches: Sequence[Batch]) -> FlatLoss:
-        return self._loss(batches, len(batches) > 1 and self._sums(self.start()))
+        how = self._reduction(self.start()) if len(batches) > 1 else "mean"
+        return self._loss(batches, how)
 
-    def _loss(self, batches: Sequence[Batch], summed: bool = False) -> FlatLoss:
-        rows = [row_count(*batch) for batch in batches]
-        shares: Any = np.array(rows) / sum(rows)
+    def _loss(self, batches: Sequence[Batch], reduction: str = "mean") -> FlatLoss:
+        of_batch = _weight if reduction == "weighted mean" else _rows
+        parts = [of_batch(batch) for batch in batches]
+        shares: Any = np.array(parts) / sum(parts)
 
         def loss(weights: list[Any], chunk: Any) -> Any:
             (x, y, sample_weight), shift, share = chunk
             terms = self._terms(weights, x, y, sample_weight, shift=shift)
-            if not summed:
+            if reduction != "sum":
                 return share * terms[-1]
             # A loss that sums over its examples counts each chunk once, and the
             # penalties once altogether.
@@ -179,30 +181,38 @@ class Objective:
             jit_compile=self.model.jit_compile is True,
         )
 
-    def _sums(self, start: Any) -> bool:
-        """Whether the loss sums over its examples, found by trying it."""
-        batch = self._few
-        half = row_count(*batch) // 2
+    def _reduction(self, start: Any) -> str:
+        """How the losses of examples make that of a batch, found by trying it.
+
+        Returns:
+            "mean", "sum", or "weighted mean": over the sum of the sample weights, by
+            `reduction="mean_with_sample_weight"`.
+        """
+        half = _rows(self._few) // 2
         if half == 0:
-            return False
-        (whole,), parts = cut_batches([batch], 2 * half)[:1], cut_batches([batch], half)
+            return "mean"
+        whole = cut_batches([self._few], 2 * half)[0]
+        halves = cut_batches([whole], half)
         weights = self.packing.split(start)
-        terms = [
-            float(self._terms(weights, *one, shift=tf.constant(0))[0])
-            for one in (whole, *parts[:2])
-        ]
-        close = 1e-4 * max(abs(terms[0]), 1e-12)
-        if abs(terms[0] - (terms[1] + terms[2]) / 2) <= close:
-            return False
-        if abs(terms[0] - (terms[1] + terms[2])) <= close:
-            return True
+        found, one, other = (
+            float(self._terms(weights, *batch, shift=tf.constant(0))[0])
+            for batch in (whole, *halves)
+        )
+        first, second = map(_weight, halves)
+        expected = {"mean": (one + other) / 2, "sum": one + other}
+        if first + second > 0:
+            weighted = (first * one + second * other) / (first + second)
+            expected["weighted mean"] = weighted
+        for reduction, value in expected.items():
+            if abs(found - value) <= 1e-4 * max(abs(found), 1e-12):
+                return reduction
         self.notes.append(
             "the loss of a batch is neither the mean nor the sum of its examples' "
             "(masks, noise or statistics of the batch): minimised was the mean of "
             f"{len(self.batches)} batches' losses; a larger batch_size brings it "
             "nearer to one over all data"
         )
-        return False
+        return "mean"
 
     def _check_fixed(self, start: Any) -> float:
         first, again = (float(self.flat.value_and_gradient(start)[0]) for _ in range(2))
@@ -251,10 +261,22 @@ class _Chunks(Sequence):
         return chunk
 
 
+def _rows(batch: Batch) -> int:
+    return row_count(*batch)
+
+
+def _weight(batch: Batch) -> float:
+    """The sum of the sample weights, the number of rows without such."""
+    weights = batch[2]
+    if weights is None or isinstance(weights, list | tuple | dict):
+        return row_count(*batch)
+    return float(np.sum(np.asarray(weights, np.float64)))
+
+
 def _check_sizes(model: Any, batches: list[Batch], batch_size: int | None) -> None:
     """Refuses a model of fixed batch size unless its rows are the whole data."""
     fixed = fixed_batch_size(model)
-    rows = [row_count(*batch) for batch in batches]
+    rows = [_rows(batch) for batch in batches]
     if fixed and (rows != [fixed] or (batch_size or fixed) < fixed):
         raise ValueError(
             "`model` must take any number of rows, as its loss is taken over all of "

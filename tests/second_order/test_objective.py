@@ -55,6 +55,16 @@ def test_objective_is_what_keras_evaluates(build):
     assert models.same(before, models.weights_of(model))
 
 
+def penalties_are_means():
+    """Whether activity penalties are means over a batch; they were sums once."""
+    layer = keras.layers.Dense(1, activity_regularizer="l2")
+    found = []
+    for rows in (1, 2):
+        layer(np.ones((rows, 3), "float32"))
+        found.append(float(layer.losses[0]))
+    return found[0] == pytest.approx(found[1])
+
+
 @pytest.mark.parametrize(
     ("rows", "dtype"),
     [
@@ -74,7 +84,8 @@ def test_objective_is_what_keras_evaluates(build):
 def test_objective_does_not_depend_on_the_rows_at_a_time(rows, dtype):
     x, y = models.data()
     weight = np.random.default_rng(1).uniform(size=len(x))
-    model = models.compiled(models.regularized)
+    regularized = models.regularized if penalties_are_means() else models.sequential
+    model = models.compiled(regularized)
     whole = Objective(model, x, y, weight, noise="off", dtype=dtype)
     parts = Objective(model, x, y, weight, noise="off", dtype=dtype, batch_size=rows)
     (value, gradient), (other, others) = (
@@ -83,6 +94,21 @@ def test_objective_does_not_depend_on_the_rows_at_a_time(rows, dtype):
     tolerance = {"float32": FLOAT32, "float64": 1e-7}[dtype]  # data are float32
     assert float(other) == pytest.approx(float(value), tolerance)
     np.testing.assert_allclose(others, gradient, 100 * tolerance, tolerance)
+
+
+def test_objective_weighs_chunks_as_the_loss_weighs_examples():
+    x, y = models.data()
+    weight = np.random.default_rng(1).uniform(size=len(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(
+        reduction="mean_with_sample_weight"
+    )
+    model = models.compiled(loss=loss)
+    found = [
+        Objective(model, x, y, weight, noise="off", batch_size=rows).start_loss
+        for rows in (48, 7)
+    ]
+    expected = model.evaluate(x, y, 48, sample_weight=weight, verbose=0)
+    assert found == pytest.approx([expected, expected], FLOAT32)
 
 
 def test_objective_sums_what_the_loss_sums():
