@@ -1,6 +1,6 @@
 """Watching changes no bit of random models, run in random ways.
 
-More of them, and others: `RANDOM_MODELS=1000:200 pytest -m long` begins at seed 1000
+More of them, and others: `RANDOM_MODELS=1000:200 pytest -m slow` begins at seed 1000
 and goes on until 200 were compared. Models that Keras refuses, and such that are not
 the same twice even without a monitor, are counted apart.
 """
@@ -19,7 +19,7 @@ from tests.random_models.judging import judged
 
 FIRST, COUNT = map(int, os.environ.get("RANDOM_MODELS", "0:200").split(":"))
 # By default as many as fit: the rest is for a larger machine, or more time.
-SECONDS = 100 if "RANDOM_MODELS" not in os.environ else None
+SECONDS = 60 if "RANDOM_MODELS" not in os.environ else None
 COMPARED = ("equal", "different")
 
 
@@ -58,7 +58,7 @@ def test_judging_tells_what_watching_did(monkeypatch, runs, outcome):
         assert ", ".join(drawn(5).words) in str(verdict)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_watching_changes_no_bit_of_random_models(two_replicas):
     began, found = time.process_time(), collections.defaultdict(list)
     for seed in itertools.count(FIRST):
