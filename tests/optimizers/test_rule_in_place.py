@@ -20,11 +20,11 @@ KERNELS = {
 each_kernel = pytest.mark.parametrize("name", KERNELS)
 
 
-def operations(optimizer, dtype="float32"):
-    """Types of the operations of a traced step on one weight."""
-    weight = keras.Variable(np.ones(4), dtype=dtype)
-    optimizer.build([weight])
-    step = tf.function(lambda g: optimizer.apply([g], [weight]))
+def operations(optimizer, dtype="float32", count=1):
+    """Types of the operations of a traced step on some weights."""
+    weights = [keras.Variable(np.ones(4), dtype=dtype) for _ in range(count)]
+    optimizer.build(weights)
+    step = tf.function(lambda g: optimizer.apply([g] * count, weights))
     graph = step.get_concrete_function(tf.TensorSpec([4], dtype)).graph
     return [operation.type for operation in graph.get_operations()]
 
@@ -112,7 +112,7 @@ def test_a_reader_of_the_old_weights_keeps_them():
     np.testing.assert_allclose(after.numpy(), 0.0, atol=EXACT)
 
 
-@pytest.mark.parametrize(
+same_rule_of_keras = pytest.mark.parametrize(
     ("name", "options"),
     [
         ("SGD", {}),
@@ -120,6 +120,15 @@ def test_a_reader_of_the_old_weights_keeps_them():
         ("Nesterov", {"momentum": 0.9, "nesterov": True}),
     ],
 )
+
+
+@same_rule_of_keras
+def test_plain_step_has_fewer_operations_than_that_of_keras(name, options):
+    theirs = operations(keras.optimizers.SGD(RATE, **options), count=4)
+    assert len(operations(RULES[name](RATE), count=4)) < len(theirs)
+
+
+@same_rule_of_keras
 def test_compiled_step_is_no_longer_than_that_of_keras(name, options):
     def fusions(optimizer):
         weights = [keras.Variable(np.ones((8, 8), "float32")) for _ in range(3)]
