@@ -22,7 +22,7 @@ class Point(NamedTuple):
     Args:
         vector: The weights, shape `(n,)`.
         value: The loss.
-        gradient: Its gradient, shape `(n,)`.
+        gradient: Its gradient, shape `(n,)`, or `None` where it is not known.
     """
 
     vector: Any
@@ -40,10 +40,10 @@ class Iterate(NamedTuple):
 
     Args:
         vector: The weights, shape `(n,)`.
-        loss: The full loss there, or the method's best estimate of it.
+        loss: The full loss there.
         gradient_norm: The largest entry of the gradient by magnitude.
         details: Further numbers for the record, by name.
-        exact: Whether `loss` and `gradient_norm` are those of the vector.
+        exact: Whether `gradient_norm` is that of the vector, and no estimate.
     """
 
     vector: Any
@@ -92,11 +92,18 @@ class Evaluations:
         else:
             gradient = tf.convert_to_tensor(gradient, vector.dtype)
         point = Point(vector, float(value), gradient)
+        self._keep(point)
+        return point
+
+    def offer(self, vector: Any, value: float) -> None:
+        """Remembers a vector whose loss alone was computed, if it is the lowest."""
+        self._keep(Point(vector, value, None))
+
+    def _keep(self, point: Point) -> None:
         if math.isfinite(point.value) and (
             self.best is None or point.value < self.best.value
         ):
             self.best = point
-        return point
 
     def product(self, vector: Any, direction: Any) -> Any:
         """Returns the Hessian at a vector times a direction; counts as two."""

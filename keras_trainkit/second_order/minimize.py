@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_trainkit.arguments import (
@@ -118,6 +119,13 @@ def minimize(
     if subfunctions is not None:
         check_integer("subfunctions", subfunctions, 2)
     check_choice("verbose", verbose, (0, 1))
+    callbacks = keras.tree.flatten(callbacks)
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise ValueError(
+                "`callbacks` must be Keras callbacks. "
+                f"{received('callbacks', callback)}"
+            )
     if cluster is not None and not isinstance(cluster, GradientSource):
         raise ValueError(
             "`cluster` must have `open`, `value_and_gradient` and `close`. "

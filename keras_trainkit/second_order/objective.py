@@ -1,6 +1,8 @@
 """The full training objective of a Keras model as a function of one vector."""
 
-from collections.abc import Sequence
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -26,6 +28,8 @@ NOISE = ("frozen", "off")
 DTYPES = ("float32", "float64")
 ACTIVATIONS = 2**29  # bytes that the tensors of one chunk may take
 SAMPLE = 64  # rows on which it is tried how losses add up
+# Where in a graph an error was seen, and colours.
+_TENSORFLOWS_OWN = re.compile(r"\{\{.*?\}\}|\[Op:.*$|\x1b\[[0-9;]*m")
 SMALL = 2048  # rows that are evaluated at once without a look at their size
 
 
@@ -53,8 +57,9 @@ class Objective:
 
     Raises:
         ValueError: If the model is not compiled or has no trainable weights of
-            floating point, the data have no rows, the loss is not finite or gives
-            another value at its second evaluation.
+            floating point, the data have no rows, the loss cannot be computed of
+            them, it or its gradient is not finite, or it has another value at its
+            second evaluation.
 
     Example:
         ```python
@@ -86,7 +91,8 @@ class Objective:
             check_choice("dtype", dtype, DTYPES)
         self._given = batches = read_batches(model, x, y, sample_weight, class_weight)
         _check_sizes(model, batches, batch_size)
-        build_model(model, *batches[0])
+        with _refused_data():
+            build_model(model, *batches[0])
         self.model, self.noise = model, noise
         self.variables = list(model.trainable_variables)
         _check_variables(self.variables)
@@ -215,11 +221,20 @@ class Objective:
         return "mean"
 
     def _check_fixed(self, start: Any) -> float:
-        first, again = (float(self.flat.value_and_gradient(start)[0]) for _ in range(2))
+        with _refused_data():
+            found, gradient = self.flat.value_and_gradient(start)
+            first, again = float(found), float(self.flat.value_and_gradient(start)[0])
         if not np.isfinite(first):
             raise ValueError(
                 "`model` must have a finite loss at its weights. "
                 f"{received('loss', first)}"
+            )
+        wrong = int(np.sum(~np.isfinite(np.asarray(gradient))))
+        if wrong:
+            raise ValueError(
+                "`model` must have a finite gradient at its weights; are all of `x` "
+                f"finite? {received('entries not finite', wrong)} of "
+                f"{self.packing.total}"
             )
         precision = 100 * np.finfo(self.dtype).eps * max(abs(first), 1e-30)
         if abs(first - again) > precision:
@@ -259,6 +274,21 @@ class _Chunks(Sequence):
         if self._keep:
             self._kept[place] = chunk
         return chunk
+
+
+@contextlib.contextmanager
+def _refused_data() -> Iterator[None]:
+    """Says in a sentence what TensorFlow finds wrong with the data."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        lines = [line.strip() for line in error.message.splitlines()]
+        told = [line for line in lines if line and not line.startswith("[[")][-1]
+        raise ValueError(
+            "the loss of `model` must be one that can be computed of `x` and `y`, with "
+            "labels within its classes and numbers where it takes numbers. TensorFlow "
+            f"says: {_TENSORFLOWS_OWN.sub('', told).strip()}"
+        ) from error
 
 
 def _rows(batch: Batch) -> int:

@@ -69,7 +69,6 @@ class Run:
         """
         model, count, stopped = self._model, 0, "no lower loss"
         still, last = 0, self._objective.start_loss
-        inexact = None
         model.stop_training = False
         try:
             self._callbacks.on_train_begin()
@@ -79,7 +78,6 @@ class Run:
                     break
                 self._epoch(count, iterate)
                 count += 1
-                inexact = None if iterate.exact else iterate.vector
                 fell = last - iterate.loss > 4 * self._rounding * abs(last)
                 still, last = (0 if fell else still + 1), min(last, iterate.loss)
                 if model.stop_training:
@@ -93,11 +91,14 @@ class Run:
                 break
         finally:
             # Whatever ended it, an interrupt included: the best weights so far.
-            if inexact is not None:
-                self._evaluate.look(inexact)
             best = self._evaluate.best
             if best is not None:
+                if best.gradient is None:
+                    best = self._evaluate.look(best.vector)
                 self._objective.write(best.vector)
+        flat = best is not None and best.gradient_norm <= tolerance
+        if stopped == "no lower loss" and flat:
+            stopped = "gradient"
         self._callbacks.on_train_end({"loss": last})
         if self._bar is not None:
             self._bar.update(self._evaluate.limit, finalize=True)

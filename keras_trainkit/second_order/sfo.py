@@ -34,8 +34,10 @@ def sfo(
 ) -> Iterator[Iterate]:
     """Yields the iterates of SFO, one a pass over the batches.
 
-    The loss of an iterate is the sum of the batches' last values, as `fit` shows it,
-    except for the last one's, which is exact.
+    The loss of an iterate is that of all data, computed once a pass without a gradient
+    and not counted: the batches' last values are of other points, and the best point
+    is to be known. The gradient is estimated by the batches' last ones, except at the
+    end.
 
     Args:
         evaluate: The full loss, whose evaluations are counted by parts.
@@ -69,7 +71,9 @@ def sfo(
             yielded = passed
             vector = state.vector().astype(start.dtype)
             details = {"passes": float(passed), "batches": float(len(state.active))}
-            yield Iterate(vector, state.value(), state.gradient_norm(), details, False)
+            value = float(batches.value(tf.constant(vector, batches.packing.dtype)))
+            evaluate.offer(vector, value)
+            yield Iterate(vector, value, state.gradient_norm(), details, False)
     point = evaluate(state.vector().astype(start.dtype))
     details = {"passes": evaluate.spent - 1.0, "batches": float(len(state.active))}
     yield Iterate(point.vector, point.value, point.gradient_norm, details)
@@ -120,11 +124,6 @@ class _Sum:
     def vector(self) -> np.ndarray:
         """The position, shape `(n,)`."""
         return self._space.vector(self._here)
-
-    def value(self) -> float:
-        """The sum of the last values of all batches, as far as they are known."""
-        values = [part.value for part in self._parts if part.seen]
-        return float(np.mean(values)) * len(self._parts)
 
     def gradient_norm(self) -> float:
         """The largest entry of the batches' last gradients, summed.

@@ -68,9 +68,14 @@ class StepwiseSearch:
         return tf.cond(aims, lambda: self._aim(rate), lambda: self._try(length))
 
     def _check_same(self, at_anchor: Any, loss: Any) -> Any:
+        finite = tf.debugging.Assert(
+            ~at_anchor | tf.math.is_finite(loss),
+            ["L-BFGS needs a finite loss where it starts. Received: loss", loss],
+        )
         apart = tf.abs(loss - self._loss)
         same = apart <= SAME * tf.maximum(tf.abs(loss), 1e-12)
-        return tf.debugging.Assert(
+        same |= ~tf.math.is_finite(loss)
+        changed = tf.debugging.Assert(
             ~at_anchor | same,
             [
                 "L-BFGS on the full batch needs the same loss at the same weights. Fit "
@@ -81,6 +86,7 @@ class StepwiseSearch:
                 loss,
             ],
         )
+        return tf.group(finite, changed)
 
     def _begin(self, x: Any, loss: Any, gradient: Any, again: Any) -> tuple[Any, Any]:
         """Starts from a point; looks at a new one twice."""

@@ -123,6 +123,12 @@ def test_mini_batches_without_overlap_are_refused():
         model.fit(X, Y, batch_size=20, epochs=2, verbose=0)
 
 
+def test_a_loss_that_is_nan_is_not_taken_for_one_that_changes():
+    model = compiled()
+    with pytest.raises(Exception, match="needs a finite loss where it starts"):
+        model.fit(np.full_like(X, np.nan), Y, batch_size=len(X), epochs=3, verbose=0)
+
+
 def test_small_overlaps_are_warned_of():
     with pytest.warns(UserWarning, match="mostly noise"):
         LBFGS(overlap=0.25).batches(X, Y, batch_size=60)

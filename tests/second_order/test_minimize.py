@@ -234,6 +234,7 @@ def test_a_cluster_computes_in_place_of_this_process():
         ({"history_size": 0}, "`history_size`"),
         ({"verbose": 3}, "`verbose`"),
         ({"cluster": object()}, "`cluster` must have"),
+        ({"callbacks": [3]}, "`callbacks` must be Keras callbacks.*3"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -244,6 +245,33 @@ def test_minimize_refuses_bad_arguments_and_changes_nothing(options, message):
     with pytest.raises(ValueError, match=message):
         minimize(model, x, y, **options)
     assert models.same(before, models.weights_of(model))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda x, y: (np.where(x == x.max(), np.inf, x), y), "finite"),
+        (
+            lambda x, y: (x, y + 7),
+            "within its classes.*says: Received a label value of 9",
+        ),
+    ],
+    ids=["infinite input", "label beyond the classes"],
+)
+def test_minimize_refuses_data_without_a_loss_and_changes_nothing(spoil, message):
+    x, y = models.data()
+    model = models.compiled(models.small)
+    before = models.weights_of(model)
+    with pytest.raises(ValueError, match=message):
+        minimize(model, *spoil(x, y))
+    assert models.same(before, models.weights_of(model))
+
+
+def test_minimize_ends_by_the_gradient_where_it_begins_at_a_minimum():
+    x, _ = models.data()
+    model = models.compiled(linear, loss="mse")
+    result = minimize(model, x, model.predict(x, verbose=0), method="lbfgs")
+    assert result.stopped == "gradient"
 
 
 def test_minimize_refuses_constraints_that_it_would_not_keep():

@@ -1,6 +1,9 @@
+import contextlib
+
 import keras
 import numpy as np
 import pytest
+from sklearn import datasets
 
 from keras_trainkit.second_order import minimize
 from keras_trainkit.second_order.sfo import check_subspace
@@ -8,7 +11,7 @@ from keras_trainkit.second_order.sfo_quadratic import Quadratic
 from keras_trainkit.second_order.sfo_subspace import Subspace
 from tests import models
 from tests.second_order.test_minimize import digits, linear, optimum
-from tests.tolerances import FLOAT64
+from tests.tolerances import FLOAT32, FLOAT64
 
 
 def test_subspace_keeps_what_it_is_told_to_keep():
@@ -99,6 +102,42 @@ def test_sfo_ends_at_a_small_gradient_and_not_before():
     assert result.gradient_norm <= 1e-5
     assert result.evaluations < 40
     assert result.loss == pytest.approx(optimum(x, y), rel=1e-6)
+
+
+class Evaluated(keras.callbacks.Callback):
+    """What `evaluate` says at each iteration, beside what the logs say."""
+
+    def __init__(self, x, y, ends_at=None):
+        super().__init__()
+        self.data, self.ends_at, self.found, self.told = (x, y), ends_at, [], []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.found.append(self.model.evaluate(*self.data, 200, verbose=0))
+        self.told.append(logs["loss"])
+        if epoch == self.ends_at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("ends_at", [None, 5], ids=["whole", "interrupted"])
+def test_sfo_tells_the_full_loss_and_leaves_the_lowest(ends_at):
+    x, y = datasets.load_wine(return_X_y=True)
+    x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype("float32")
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order], y[order]
+    # With this start and seed the loss goes up in between, and at the end.
+    keras.utils.set_random_seed(6)
+    dense = keras.layers.Dense
+    model = keras.Sequential(
+        [keras.Input((13,)), dense(4, "tanh"), dense(3, "softmax")]
+    )
+    model.compile(loss="sparse_categorical_crossentropy")
+    watches = Evaluated(x, y, ends_at)
+    with contextlib.suppress(KeyboardInterrupt):
+        minimize(model, x, y, method="sfo", max_evaluations=12, callbacks=[watches])
+    assert watches.told == pytest.approx(watches.found, FLOAT32)
+    assert (np.diff(watches.found) > 0).any()
+    left = model.evaluate(x, y, len(x), verbose=0)
+    assert left == pytest.approx(min(watches.found), FLOAT32)
 
 
 def test_sfo_depends_on_its_seed_alone():
