@@ -13,6 +13,8 @@ from keras_trainkit.record.series import Series
 _WITHOUT_FLOOR = ("poisson", "cosine_similarity", "hinge", "squared_hinge", "loss")
 # Deviations of what permuted targets give.
 _BEYOND_CHANCE = 3.5
+# And below which nothing speaks against chance; between them nothing is told.
+_WITHIN_CHANCE = 2.0
 # Kernels of recurrent layers are theirs alone; biases and scales may start at zero.
 _KERNELS = ("kernel", "embeddings")
 
@@ -125,12 +127,30 @@ class Course(Readings):
 
         1 if nothing of the targets was learnt beyond their mean, 0 if all was,
         infinite if the run ended in predictions that are not finite; NaN if that is
-        not known, e.g. for losses without a floor of zero.
+        not known, e.g. for losses without a floor of zero, or says little: where
+        examples weigh differently, some are to be lost for others.
         """
-        if not self.has_floor or not self.select("example_loss"):
+        if (
+            self.task.get("weighted")
+            or not self.has_floor
+            or not self.select("example_loss")
+        ):
             return np.nan
         left = self.last("example_loss") / self.trivial
         return left if np.isfinite(left) else np.inf
+
+    @cached_property
+    def swing_of_examples(self) -> float:
+        """How much the loss on the same examples swings from epoch to epoch, late.
+
+        The deviation over the second half of the epochs, as a share of their mean: the
+        weights' own swing, without the luck of batches. NaN with fewer than three.
+        """
+        losses = self.record.values("example_loss")[2]
+        late = losses[len(losses) // 2 :]
+        if len(late) < 3 or not np.isfinite(late).all():
+            return np.nan
+        return float(np.std(late) / max(abs(float(np.mean(late))), 1e-30))
 
     @cached_property
     def is_stuck(self) -> bool:
@@ -154,7 +174,7 @@ class Course(Readings):
     @property
     def labels_fit_by_chance(self) -> bool:
         """Whether like inputs have targets no more alike than any others."""
-        return abs(self.neighbours_alike) < _BEYOND_CHANCE
+        return abs(self.neighbours_alike) < _WITHIN_CHANCE
 
     @cached_property
     def has_learnt(self) -> bool:

@@ -209,3 +209,15 @@ def test_a_loss_that_compares_all_with_all_is_told(loss, ignores):
     assert task["neighbours_alike"] > 3.5
     codes = diagnose(monitor.record).codes
     assert ("loss_ignores_order" in codes) is ignores
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, False), ({"class_weight": {0: 1.0, 1: 9.0, 2: 1.0}}, True)],
+    ids=["alike", "class weights"],
+)
+def test_task_says_whether_examples_weigh_differently(options, expected):
+    monitor = callbacks.ExamplesMonitor()
+    model = models.compiled(models.small)
+    model.fit(*models.data(), verbose=0, callbacks=[monitor], **options)
+    assert monitor.record.metadata["task"]["weighted"] is expected

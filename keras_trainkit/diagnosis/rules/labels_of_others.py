@@ -19,6 +19,8 @@ class LabelsOfOthers(Rule):
     Args:
         learnt: Share of the best constant answer's loss, below which the training
             examples are being learnt.
+        firm: Share of it above which so little is learnt that the finding is a
+            warning: inputs that say little of their targets look alike.
         validation: Share of it above which validation stays.
         epochs: Fewest epochs.
         examples: Fewest training examples; fewer can be learnt by heart anyway.
@@ -30,6 +32,7 @@ class LabelsOfOthers(Rule):
     explains = (*LEARNS_LITTLE, "overfitting")
 
     learnt: float = 0.9
+    firm: float = 0.8
     validation: float = 0.97
     epochs: int = 3
     examples: int = 200
@@ -50,14 +53,19 @@ class LabelsOfOthers(Rule):
         found = (by_heart or course.labels_fit_by_chance) and best > self.validation
         if course.labels_fit_inputs or not found:
             return self.passes(f"validation came to {best:.2g} of a constant's loss")
+        firm = course.labels_fit_by_chance or left < self.firm
         return self.finds(
-            "The training examples are being learnt, but validation was never better "
-            "than a constant answer: what is learnt holds for no other example."
-            if by_heart
-            else "Validation was never better than a constant answer, and examples "
-            "with like inputs have targets that are alike by chance only.",
+            "Validation was never better than a constant answer, and examples with "
+            "like inputs have targets that are alike by chance only."
+            if not by_heart
+            else "The training examples are being learnt, but validation was never "
+            "better than a constant answer: what is learnt holds for no other example."
+            if firm
+            else "Little of the training examples is learnt, and nothing that holds "
+            "for others: labels may belong to other examples, or the inputs say little "
+            "of them.",
             where="targets",
-            severity="error",
+            severity="error" if firm else "warning",
             evidence={
                 "training_share_left": left,
                 "best_validation_share": best,
@@ -65,5 +73,6 @@ class LabelsOfOthers(Rule):
                 "neighbours_alike": course.neighbours_alike,
             },
             advice="Check that labels belong to their inputs: look at ten pairs, and "
-            "shuffle both by one permutation.",
+            "shuffle both by one permutation."
+            + ("" if firm else " If they do, more examples or other inputs will help."),
         )

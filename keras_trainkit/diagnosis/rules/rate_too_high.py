@@ -19,6 +19,8 @@ class RateTooHigh(Rule):
             one batch is a jump.
         left: Share of the best constant answer's loss below which a run has learnt
             all the same.
+        steady: Swing of the loss on the same examples from epoch to epoch, as a share
+            of it, below which batches swing by what they hold and not by the rate.
     """
 
     code = "rate_too_high"
@@ -28,6 +30,7 @@ class RateTooHigh(Rule):
 
     jump: float = 5.0
     left: float = 0.6
+    steady: float = 0.05
 
     def judge(self, course: Course) -> Verdict:
         if course.steps < 20:
@@ -38,6 +41,7 @@ class RateTooHigh(Rule):
             "end": course.end,
             "wiggle": curve.wiggle,
             "share_left": course.share_left,
+            "swing_of_examples": course.swing_of_examples,
         }
         advice = "Divide the learning rate by 10, or take larger batches."
         level = float(np.nanmax([abs(course.losses[0]), abs(course.trivial)]))
@@ -55,7 +59,8 @@ class RateTooHigh(Rule):
                 first_step=step,
                 advice=advice,
             )
-        if curve.shape == "high" and not course.share_left < self.left:
+        steady = course.swing_of_examples < self.steady
+        if curve.shape == "high" and not (course.share_left < self.left or steady):
             return self.finds(
                 "The loss swings around a plateau, as it does when the learning rate "
                 "is too high for the noise of the batches.",

@@ -30,8 +30,10 @@ class Underfitting(Rule):
         if not left > self.left:
             return self.passes(f"{left:.2g} of a constant's loss is left")
         return self.finds(
-            f"Much is left to learn: {left:.0%} of what a constant answer loses.",
+            f"Much is left to learn: {left:.0%} of what a constant answer loses. The "
+            "model is too small, or the inputs say no more of the targets.",
             where="loss",
+            severity="info",  # a loss near the noise of its targets looks alike
             evidence={"share_left": left, "limit": self.left},
             advice="Give the model more units or layers, activations between them, "
             "less regularisation, or inputs that say more.",

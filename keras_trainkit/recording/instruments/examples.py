@@ -70,6 +70,7 @@ class Examples(Instrument):
     def begin(self, model: Any) -> None:
         """Forgets the data of an earlier run."""
         self._data: Any = None
+        self._weighted = False
         self._moved: list[Any] | None = None
         self._able = True
 
@@ -97,9 +98,10 @@ class Examples(Instrument):
             kept = place.kept_examples()
             if kept is None:
                 return False
-            x, y = keras.utils.unpack_x_y_sample_weight(kept)[:2]
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(kept)
             if y is None:
                 return False
+            self._weighted = weight is not None and bool(np.ptp(np.asarray(weight)) > 0)
             self._data = keras.tree.map_structure(
                 lambda part: part[: self.keeps_examples], (x, y)
             )
@@ -118,6 +120,7 @@ class Examples(Instrument):
             with unmoved(self._moved):
                 data = _describe_data(place.model, x, y, found)
             record.metadata["task"] = describe_task(place.model) | data
+        record.metadata["task"]["weighted"] = self._weighted
         record.metadata["task"]["examples"] = int(np.shape(y)[0])
         return True
 
