@@ -134,7 +134,7 @@ def drawn(seed: int) -> Way:
         if not stream:
             return (x, y), {"batch_size": BATCH, "shuffle": not stateful}
         whole = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(rows, seed=3)
-        return (whole.batch(BATCH, drop_remainder=True), None), {}
+        return (whole.batch(BATCH, drop_remainder=True), None), {"shuffle": False}
 
     return Way(seed, mode, build, compile_options, data, words)
 
