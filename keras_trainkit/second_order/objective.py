@@ -167,8 +167,8 @@ class Objective:
         return self._loss(batches, how)
 
     def _loss(self, batches: Sequence[Batch], reduction: str = "mean") -> FlatLoss:
-        of_batch = _weight if reduction == "weighted mean" else _rows
-        parts = [of_batch(batch) for batch in batches]
+        weighted = reduction == "weighted mean"
+        parts = [_weight(one) if weighted else row_count(*one) for one in batches]
         shares: Any = np.array(parts) / sum(parts)
 
         def loss(weights: list[Any], chunk: Any) -> Any:
@@ -194,7 +194,7 @@ class Objective:
             "mean", "sum", or "weighted mean": over the sum of the sample weights, by
             `reduction="mean_with_sample_weight"`.
         """
-        half = _rows(self._few) // 2
+        half = row_count(*self._few) // 2
         if half == 0:
             return "mean"
         whole = cut_batches([self._few], 2 * half)[0]
@@ -291,10 +291,6 @@ def _refused_data() -> Iterator[None]:
         ) from error
 
 
-def _rows(batch: Batch) -> int:
-    return row_count(*batch)
-
-
 def _weight(batch: Batch) -> float:
     """The sum of the sample weights, the number of rows without such."""
     weights = batch[2]
@@ -306,7 +302,7 @@ def _weight(batch: Batch) -> float:
 def _check_sizes(model: Any, batches: list[Batch], batch_size: int | None) -> None:
     """Refuses a model of fixed batch size unless its rows are the whole data."""
     fixed = fixed_batch_size(model)
-    rows = [_rows(batch) for batch in batches]
+    rows = [row_count(*batch) for batch in batches]
     if fixed and (rows != [fixed] or (batch_size or fixed) < fixed):
         raise ValueError(
             "`model` must take any number of rows, as its loss is taken over all of "

@@ -54,16 +54,25 @@ class LabelsOfOthers(Rule):
         if course.labels_fit_inputs or not found:
             return self.passes(f"validation came to {best:.2g} of a constant's loss")
         firm = course.labels_fit_by_chance or left < self.firm
+        if not by_heart:
+            message = (
+                "Validation was never better than a constant answer, and examples with "
+                "like inputs have targets that are alike by chance only."
+            )
+        elif firm:
+            message = (
+                "The training examples are being learnt, but validation was never "
+                "better than a constant answer: what is learnt holds for no other "
+                "example."
+            )
+        else:
+            message = (
+                "Little of the training examples is learnt, and nothing that holds for "
+                "others: labels may belong to other examples, or the inputs say little "
+                "of them."
+            )
         return self.finds(
-            "Validation was never better than a constant answer, and examples with "
-            "like inputs have targets that are alike by chance only."
-            if not by_heart
-            else "The training examples are being learnt, but validation was never "
-            "better than a constant answer: what is learnt holds for no other example."
-            if firm
-            else "Little of the training examples is learnt, and nothing that holds "
-            "for others: labels may belong to other examples, or the inputs say little "
-            "of them.",
+            message,
             where="targets",
             severity="error" if firm else "warning",
             evidence={
