@@ -221,3 +221,16 @@ def test_task_says_whether_examples_weigh_differently(options, expected):
     model = models.compiled(models.small)
     model.fit(*models.data(), verbose=0, callbacks=[monitor], **options)
     assert monitor.record.metadata["task"]["weighted"] is expected
+
+
+def test_weights_of_several_outputs_are_no_reason_to_warn():
+    inputs = keras.Input((8,))
+    outputs = {name: keras.layers.Dense(1, name=name)(inputs) for name in "ab"}
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", {"a": "mse", "b": "mse"})
+    x, y = models.data()
+    weights = {name: np.linspace(0.1, 1.0, len(x)) for name in "ab"}
+    targets = {name: y.astype("float32") for name in "ab"}
+    monitor = callbacks.ExamplesMonitor()
+    model.fit(x, targets, sample_weight=weights, verbose=0, callbacks=[monitor])
+    assert not list(monitor.record.select("example_loss"))

@@ -101,7 +101,8 @@ class Examples(Instrument):
             x, y, weight = keras.utils.unpack_x_y_sample_weight(kept)
             if y is None:
                 return False
-            self._weighted = weight is not None and bool(np.ptp(np.asarray(weight)) > 0)
+            weights = [part for part in keras.tree.flatten(weight) if part is not None]
+            self._weighted = any(bool(np.ptp(np.asarray(one)) > 0) for one in weights)
             self._data = keras.tree.map_structure(
                 lambda part: part[: self.keeps_examples], (x, y)
             )
