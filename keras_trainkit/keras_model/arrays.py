@@ -163,3 +163,9 @@ def _typed(array: np.ndarray) -> np.ndarray | None:
 def _is_small_float(dtype: Any) -> bool:
     """Whether it is one of the floats that NumPy itself does not know."""
     return dtype.name.startswith(("bfloat16", "float8"))
+
+
+def same_bits(one: Any, other: Any) -> bool:
+    """Whether two arrays or tensors hold the same bits: NaN is a value too."""
+    one, other = np.asarray(one), np.asarray(other)
+    return one.shape == other.shape and one.tobytes() == other.tobytes()

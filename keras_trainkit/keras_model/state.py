@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_trainkit.keras_model.generators import (
     generators_restored,
@@ -13,6 +12,7 @@ from keras_trainkit.keras_model.generators import (
 )
 from keras_trainkit.keras_model.reach import VARIABLES, reached
 from keras_trainkit.keras_model.replicas import components
+from keras_trainkit.keras_model.touched import TouchedVariables, touched_variables
 
 
 def variables_of(model: Any) -> list[Any]:
@@ -54,56 +54,58 @@ def parts_of(model: Any) -> list[Any]:
 
 
 @contextlib.contextmanager
-def kept(model: Any) -> Iterator[None]:
-    """Remembers what a model holds on the device, and puts it back bit for bit.
+def kept(model: Any) -> Iterator[TouchedVariables]:
+    """Remembers on the device what a model holds and what is used; puts it back.
 
-    Nothing is computed with the values, and each replica gets its own back.
+    Besides what can be reached from the model, that is every variable that is used
+    inside, whoever holds it. Nothing is computed with the values, and each replica
+    gets its own back.
 
     Args:
         model: A built model; or a layer or a function, without replicas.
 
     Yields:
-        Nothing.
+        What is put back, to take up what functions may write that were traced
+        before.
     """
-    variables = {id(part): part for part in parts_of(model)}
-    before = read(variables.values())
-    try:
-        yield
-    finally:
-        write(variables.values(), before)
-        # What was made meanwhile starts as it would have: metrics from zero.
-        made = any(id(part) not in variables for part in parts_of(model))
-        if made and getattr(model, "compiled", False):
-            model.reset_metrics()
-            write(variables.values(), before)
+    with touched_variables(on_device=True) as touched, _put_back(model, touched):
+        yield touched
 
 
 @contextlib.contextmanager
-def restored(model: Any) -> Iterator[None]:
-    """Remembers a model and all random generators on the host; puts them back.
+def restored(model: Any) -> Iterator[TouchedVariables]:
+    """As `kept`, on the host, and puts all random generators back.
 
-    Variables are written only if they changed, bit for bit, and each replica gets
-    its own back. The generators are those of the model, of Keras, of TensorFlow, of
-    NumPy and of Python.
+    Variables are written only if they changed. The generators are those of the model,
+    of Keras, of TensorFlow, of NumPy and of Python.
 
     Args:
         model: A Keras model, compiled or not.
 
     Yields:
-        Nothing; whatever happens inside leaves no trace in values.
+        As `kept`.
     """
-    with generators_restored():
-        before = {id(part): (part, part.numpy()) for part in parts_of(model)}
-        try:
-            yield
-        finally:
-            made = any(id(part) not in before for part in parts_of(model))
-            if made and getattr(model, "compiled", False):
-                model.reset_metrics()  # those that were built meanwhile
-            for part, value in before.values():
-                # As bytes: NaN is a value too, and negative zero is not zero.
-                if part.numpy().tobytes() != value.tobytes():
-                    part.assign(value)
+    with (
+        generators_restored(),
+        touched_variables() as touched,
+        _put_back(model, touched),
+    ):
+        yield touched
+
+
+@contextlib.contextmanager
+def _put_back(model: Any, touched: TouchedVariables) -> Iterator[None]:
+    before = parts_of(model)
+    known = {id(part) for part in before}
+    touched.take(before)
+    try:
+        yield
+    finally:
+        # What was made meanwhile starts as it would have: metrics from zero.
+        made = any(id(part) not in known for part in parts_of(model))
+        if made and getattr(model, "compiled", False):
+            model.reset_metrics()
+        touched.put_back()
 
 
 def read(parts: Iterable[Any]) -> list[Any]:
@@ -116,9 +118,3 @@ def write(parts: Iterable[Any], values: Iterable[Any]) -> None:
     """Gives plain variables the values that `read` returned."""
     for part, value in zip(parts, values, strict=True):
         part.assign(value)
-
-
-def same_bits(one: Any, other: Any) -> bool:
-    """Whether two arrays or tensors hold the same bits: NaN is a value too."""
-    one, other = np.asarray(one), np.asarray(other)
-    return one.shape == other.shape and one.tobytes() == other.tobytes()

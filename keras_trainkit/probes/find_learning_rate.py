@@ -16,6 +16,8 @@ from keras_trainkit.keras_model.arrays import as_arrays, is_sparse
 from keras_trainkit.keras_model.batches import Batches, fixed_batch_size
 from keras_trainkit.keras_model.optimizers import optimizers_of, parts_of_optimizer
 from keras_trainkit.keras_model.state import restored
+from keras_trainkit.keras_model.touched import TouchedVariables
+from keras_trainkit.keras_model.train_function import traced, written_by
 from keras_trainkit.probes.learning_rate_sweep import LearningRateSweep
 from keras_trainkit.probes.untouched import untouched
 
@@ -116,9 +118,11 @@ def find_learning_rate(
                 first = next(batches)
             chained = itertools.chain([] if first is None else [first], batches)
             first = None
-            with restored(model):
+            with restored(model) as touched:
                 sweeps.append(
-                    _sweep(model, rates, chained, set_rate, stop_factor, measure)
+                    _sweep(
+                        model, rates, chained, set_rate, stop_factor, measure, touched
+                    )
                 )
             if not len(sweeps[-1].losses):  # a generator that came to its end
                 sweeps.pop()
@@ -133,6 +137,7 @@ def _sweep(
     set_rate: Callable[[float], None],
     stop_factor: float,
     measure: str,
+    touched: TouchedVariables,
 ) -> LearningRateSweep:
     losses: list[float] = []
     trouble = ""
@@ -147,6 +152,9 @@ def _sweep(
             )
             sweep = dataclasses.replace(sweep, shortened=shortened)
             break
+        if not losses and not model.run_eagerly:
+            trace = traced(model.train_function, [batch])
+            touched.take([] if trace is None else written_by(trace))
         set_rate(float(rate))
         model.reset_metrics()
         # As `fit` does: the step gets the batch as it is, in one piece or in parts.

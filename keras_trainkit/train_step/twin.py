@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_trainkit.keras_model.arrays import same_bits
 from keras_trainkit.keras_model.generators import drawn_so_far, generators_restored
-from keras_trainkit.keras_model.state import parts_of, read, same_bits, write
+from keras_trainkit.keras_model.state import parts_of, read, write
 from keras_trainkit.keras_model.train_function import draws, traced, written_by
 from keras_trainkit.train_step.first_trace import built_ahead, traces_counted
 from keras_trainkit.train_step.kernels import Kernels, graphs_of, with_graphs

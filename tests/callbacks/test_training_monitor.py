@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from keras_trainkit import callbacks
-from keras_trainkit.keras_model.state import parts_of, same_bits
+from keras_trainkit.keras_model.arrays import same_bits
+from keras_trainkit.keras_model.state import parts_of
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.recording.instruments.filters import mosaic
 from tests import models

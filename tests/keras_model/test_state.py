@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_trainkit.keras_model.arrays import same_bits
 from keras_trainkit.keras_model.replicas import components
 from keras_trainkit.keras_model.state import (
     kept,
     parts_of,
     restored,
-    same_bits,
     variables_of,
 )
 from tests import models
