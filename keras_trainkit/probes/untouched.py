@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_trainkit.arguments import received
-from keras_trainkit.keras_model.batches import fixed_batch_size
 from keras_trainkit.keras_model.calls import replaced_method
 from keras_trainkit.keras_model.layers import all_layers
 from keras_trainkit.keras_model.optimizers import (
@@ -20,6 +18,7 @@ from keras_trainkit.keras_model.optimizers import (
 )
 from keras_trainkit.keras_model.replicas import components
 from keras_trainkit.keras_model.state import restored
+from keras_trainkit.problems.of_model import build_layers
 
 
 @contextlib.contextmanager
@@ -167,8 +166,7 @@ def _build(model: keras.Model, batch: Any) -> None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what the error says, too
-                # A symbolic call makes the weights and draws no random numbers.
-                model(keras.tree.map_structure(lambda leaf: _symbol(leaf, model), x))
+                build_layers(model, x)
         except NotImplementedError as error:  # no call(): its train step does it all
             parts = [one for one in all_layers(model) if one is not model]
             unbuilt = [one.name for one in parts if not one.built]
@@ -183,10 +181,3 @@ def _build(model: keras.Model, batch: Any) -> None:
     if model.built and alone and not optimizer.built:
         with model.distribute_strategy.scope():
             optimizer.build(model.trainable_variables)
-
-
-def _symbol(leaf: Any, model: Any) -> Any:
-    if leaf is None:
-        return None
-    kind = "string" if leaf.dtype == tf.string else leaf.dtype
-    return keras.KerasTensor((fixed_batch_size(model), *leaf.shape[1:]), kind)
