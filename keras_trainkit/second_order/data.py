@@ -34,8 +34,9 @@ def read_batches(
         batches of the stream.
 
     Raises:
-        ValueError: If there are no rows, the numbers of rows differ, or a stream
-            has no end or does not fit into half of the machine's memory.
+        ValueError: If there are no rows, the numbers of rows differ, a weight is
+            below zero, or a stream has no end or does not fit into half of the
+            machine's memory.
     """
     if isinstance(x, tf.data.Dataset) and (
         x.cardinality() == tf.data.INFINITE_CARDINALITY
@@ -46,6 +47,8 @@ def read_batches(
         )
     given = Batches(x, y, sample_weight, model=model)
     batches = _joined(_read_all(given)) if given.streamed else [given.arrays]
+    for batch in batches:
+        _check_weights(batch[2])
     if class_weight is not None:
         batches = [_class_weighted(batch, class_weight) for batch in batches]
     return batches
@@ -107,6 +110,17 @@ def _joined(batches: list[Batch]) -> list[Batch]:
     ]
 
 
+def _check_weights(sample_weight: Any) -> None:
+    """Refuses weights below zero, of which a loss has no lower bound."""
+    for leaf in tf.nest.flatten(sample_weight):
+        least = np.min(leaf, initial=0.0) if leaf is not None else 0.0
+        if least < 0:
+            raise ValueError(
+                "`sample_weight` must be zero or more. "
+                f"{received('the least', float(least))}"
+            )
+
+
 def _class_weighted(batch: Batch, class_weight: Any) -> Batch:
     x, y, sample_weight = batch
     if not isinstance(class_weight, Mapping) or not isinstance(y, np.ndarray):
@@ -123,6 +137,11 @@ def _class_weighted(batch: Batch, class_weight: Any) -> Batch:
             f"{received('class_weight', class_weight)}"
         )
     weights = np.array([class_weight[int(one)] for one in labels], np.float32)
+    if weights.min() < 0:
+        raise ValueError(
+            "`class_weight` must give weights of zero or more. "
+            f"{received('class_weight', class_weight)}"
+        )
     if sample_weight is not None:
         weights = weights * np.reshape(sample_weight, [-1])
     return x, y, weights

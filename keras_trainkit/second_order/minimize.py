@@ -90,8 +90,9 @@ def minimize(
             are first drawn; "off" runs the layers as in inference.
         history_size: Pairs that L-BFGS remembers, int >= 1, each of the size of two
             gradients.
-        subfunctions: Mini-batches of "sfo", int >= 2; `None` for a tenth of the root
-            of the number of rows, but 30 at least. Their rows are drawn once.
+        subfunctions: Mini-batches of "sfo", int >= 2, at most one a row; `None` for a
+            tenth of the root of the number of rows, but 30 at least. Their rows are
+            drawn once. Batches of different shapes stay as they come.
         seed: Seed of what "sfo" draws, int >= 0.
         cluster: Computes loss and gradient in place of this process, or `None`.
 
@@ -203,7 +204,6 @@ def _check_newton_starts(weights: int, limit: int | None) -> None:
 
 
 def _subfunctions(objective: Objective, count: int | None, seed: int) -> FlatLoss:
-    count = count or max(30, round(objective.rows**0.5 / 10))
     batches = objective.in_batches(count, seed)
     if len(batches.chunks) < FEW:
         warnings.warn(

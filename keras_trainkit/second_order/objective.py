@@ -29,7 +29,7 @@ DTYPES = ("float32", "float64")
 ACTIVATIONS = 2**29  # bytes that the tensors of one chunk may take
 SAMPLE = 64  # rows on which it is tried how losses add up
 # Where in a graph an error was seen, and colours.
-_TENSORFLOWS_OWN = re.compile(r"\{\{.*?\}\}|\[Op:.*$|\x1b\[[0-9;]*m")
+_TENSORFLOWS_OWN = re.compile(r"\{\{.*?\}\}|\[Op:[^\n]*|\x1b\[[0-9;]*m")
 SMALL = 2048  # rows that are evaluated at once without a look at their size
 
 
@@ -129,17 +129,34 @@ class Objective:
         for variable, part in zip(self.variables, parts, strict=True):
             variable.assign(part.astype(variable.dtype))
 
-    def in_batches(self, count: int, seed: int) -> FlatLoss:
+    def in_batches(self, count: int | None, seed: int) -> FlatLoss:
         """Returns the same loss as a sum over batches of rows drawn at random.
 
         Args:
-            count: Number of batches, at most one a row. Data that do not fit
+            count: Number of batches; `None` for a tenth of the root of the number of
+                rows, but 30 at least, and at most one a row. Data that do not fit
                 together keep the batches that they came in.
             seed: Seed of the drawing.
+
+        Raises:
+            ValueError: If there is a count and the batches stay as they came, or the
+                rows do not suffice for it.
         """
         if len(self._given) > 1 or fixed_batch_size(self.model):
+            if count is not None:
+                raise ValueError(
+                    "`subfunctions` must be None for batches whose rows have different "
+                    "shapes, or a model of fixed batch size: its mini-batches are "
+                    f"those {len(self._given)}. {received('subfunctions', count)}"
+                )
             return self._cut(self._given)
         rows = row_count(*self._given[0])
+        if count is not None and count > rows:
+            raise ValueError(
+                f"`subfunctions` must be at most the number of rows, {rows}. "
+                f"{received('subfunctions', count)}"
+            )
+        count = count or max(30, round(rows**0.5 / 10))
         order = np.random.default_rng(seed).permutation(rows)
         parts = [np.sort(one) for one in np.array_split(order, min(count, rows))]
         batches = [
@@ -278,17 +295,30 @@ class _Chunks(Sequence):
 
 @contextlib.contextmanager
 def _refused_data() -> Iterator[None]:
-    """Says in a sentence what TensorFlow finds wrong with the data."""
+    """Says in a sentence what Keras or TensorFlow finds wrong with the data."""
     try:
         yield
-    except tf.errors.OpError as error:
-        lines = [line.strip() for line in error.message.splitlines()]
-        told = [line for line in lines if line and not line.startswith("[[")][-1]
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        if str(error).startswith("`"):  # a sentence of our own
+            raise
         raise ValueError(
-            "the loss of `model` must be one that can be computed of `x` and `y`, with "
-            "labels within its classes and numbers where it takes numbers. TensorFlow "
-            f"says: {_TENSORFLOWS_OWN.sub('', told).strip()}"
+            "the loss of `model` must be one that can be computed of `x` and `y`, of "
+            "the shapes and kinds that its layers take, with labels within its "
+            f"classes. Keras says: {_told(error)}"
         ) from error
+
+
+def _told(error: Exception) -> str:
+    """What an error says, without where it was seen and with which arguments."""
+    text = _TENSORFLOWS_OWN.sub("", str(error)).partition("Arguments received by")[0]
+    lines = [line.strip() for line in text.splitlines()]
+    told = [
+        line
+        for line in lines
+        if line and not line.startswith(("[[", "Exception encountered when calling"))
+    ]
+    # TensorFlow tells the way to the operation first.
+    return told[-1] if isinstance(error, tf.errors.OpError) else " ".join(told)
 
 
 def _weight(batch: Batch) -> float:

@@ -234,6 +234,7 @@ def test_a_cluster_computes_in_place_of_this_process():
         ({"history_size": 0}, "`history_size`"),
         ({"verbose": 3}, "`verbose`"),
         ({"cluster": object()}, "`cluster` must have"),
+        ({"method": "sfo", "subfunctions": 1000}, "at most the number of rows, "),
         ({"callbacks": [3]}, "`callbacks` must be Keras callbacks.*3"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -260,6 +260,25 @@ X, Y = models.data()
         (models.functional, (X, Y), {"dtype": "float16"}, "`dtype` must be one of"),
         (models.functional, (X * np.nan, Y), {}, "must have a finite loss"),
         (models.functional, (X, Y), {"class_weight": {0: 1.0}}, "lacks \\[1, 2\\]"),
+        (
+            models.functional,
+            (X, Y),
+            {"class_weight": {0: 1.0, 1: 1.0, 2: -1.0}},
+            "weights of zero or more",
+        ),
+        (models.functional, (X, Y, -np.ones(len(X))), {}, "`sample_weight` must be"),
+        (
+            models.functional,
+            (X[:, :3], Y),
+            {},
+            "Keras says: .* expected shape=.None, 8., found shape=.2, 3.$",
+        ),
+        (
+            models.functional,
+            (X.astype(str), Y),
+            {},
+            "Keras says: Cast string to float is not supported$",
+        ),
         (models.RawRandom, (X, Y), {}, "must have one loss at the same weights"),
         (_integer_weights, (X, Y), {}, "floating point only"),
         (
