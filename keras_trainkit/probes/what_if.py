@@ -122,8 +122,8 @@ def what_if(
         The changes, the best first; print it, or pass it to `tk.diagnose` as `probe`.
 
     Raises:
-        ValueError: If the model is not compiled, has a train step of its own, or an
-            argument is out of range.
+        ValueError: If the model is not compiled, has a train step of its own or
+            several replicas, or an argument is out of range.
 
     Example:
         ```python
@@ -135,6 +135,12 @@ def what_if(
     if not isinstance(model, keras.Model) or not model.compiled:
         raise ValueError(
             f"`model` must be a compiled Keras model. {received('model', model)}"
+        )
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if replicas > 1:
+        raise ValueError(
+            "`model` must lie on one device, where the changes are tried; build it "
+            f"outside of the strategy. {received('replicas', replicas)}"
         )
     if type(model).train_step is not keras.Model.train_step:
         raise ValueError(

@@ -119,3 +119,10 @@ def test_a_fixed_batch_size_is_kept():
     assert tk.second_order.minimize(
         model, x[:5], x[:5, 0, :1], max_evaluations=3
     ).evaluations
+
+
+def test_what_if_refuses_several_replicas(two_replicas):
+    with two_replicas.scope():
+        model = compiled("sgd")
+    with pytest.raises(ValueError, match=r"on one device.*replicas=2"):
+        what_if(model, *data())

@@ -1,8 +1,9 @@
-"""Trains a drawn model bare and watched, and compares every bit that is left.
+"""Trains a drawn model bare and with a tool, and compares every bit that is left.
 
 Weights, optimizers, metrics and hidden state, replica by replica, and the History.
 """
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import keras_trainkit as tk
 from keras_trainkit import callbacks
 from keras_trainkit.keras_model.state import parts_of
 from tests.random_models.drawing import BATCH, Way
@@ -39,8 +41,41 @@ def watchers(seed: int) -> list[Any]:
     return found
 
 
-def train(way: Way, watched: bool, strategy: Any = None) -> dict[str, Any]:
-    """Trains two epochs from the seed and returns all that is left, bit by bit."""
+def _few(way: Way) -> tuple[Any, Any]:
+    """The first batch of the training data, as arrays."""
+    (x, y), _ = way.data()
+    if y is None:
+        return next(iter(x.as_numpy_iterator()))
+    return x[:BATCH], y[:BATCH]
+
+
+# What is done with a compiled model before it is trained.
+TOOLS = {
+    "preflight": lambda model, way: tk.preflight(
+        model, *way.data()[0], seconds=0.5, verbose=False
+    ),
+    "gradcheck": lambda model, way: tk.gradcheck(model, *_few(way)),
+    "find_learning_rate": lambda model, way: tk.probes.find_learning_rate(
+        model, *way.data()[0], steps=4, batch_size=BATCH
+    ),
+    "what_if": lambda model, way: tk.probes.what_if(
+        model, *_few(way), steps=2, budget_seconds=0.5
+    ),
+}
+
+
+def train(
+    way: Way, watched: bool, strategy: Any = None, tool: str = ""
+) -> dict[str, Any]:
+    """Trains two epochs from the seed and returns all that is left, bit by bit.
+
+    Args:
+        way: What is trained.
+        watched: Whether it is watched, or the tool is used.
+        strategy: For two replicas.
+        tool: One of `TOOLS`, used before the epochs and, for odd seeds, after the
+            first already; "" for the monitors.
+    """
     keras.utils.clear_session()
     policy = "mixed_float16" if way.mode == "mixed precision" else "float32"
     keras.config.set_dtype_policy(policy)
@@ -51,6 +86,13 @@ def train(way: Way, watched: bool, strategy: Any = None) -> dict[str, Any]:
         model = way.build()
         model.compile(**way.compile())
     (x, y), options = way.data()
+    if tool and way.seed % 2:
+        # Its functions are traced by now, and the tool finds them so.
+        model.fit(x, y, epochs=1, verbose=0, **options)
+    if tool and watched:
+        # It may refuse a model, raw random numbers for example: without a trace, too.
+        with contextlib.suppress(ValueError):
+            TOOLS[tool](model, way)
     history = model.fit(
         x,
         y,
@@ -58,12 +100,13 @@ def train(way: Way, watched: bool, strategy: Any = None) -> dict[str, Any]:
         verbose=0,
         validation_data=way.data()[0] if y is not None else way.data()[0][0],
         validation_batch_size=None if y is None else BATCH,
-        callbacks=watchers(way.seed) if watched else [],
+        callbacks=watchers(way.seed) if watched and not tool else [],
         **options,
     ).history
     keras.config.set_dtype_policy("float32")
     left = {
-        f"{number} {getattr(part, 'name', '')}": part.numpy()
+        # Names count what was named before, which a tool may raise.
+        f"variable {number}, {part.shape}": part.numpy()
         for number, part in enumerate(parts_of(model))
     }
     logs = {
@@ -76,7 +119,7 @@ def train(way: Way, watched: bool, strategy: Any = None) -> dict[str, Any]:
 
 @dataclasses.dataclass
 class Verdict:
-    """What watching did to one of the models.
+    """What watching, or a tool, did to one of the models.
 
     Args:
         way: What was trained.
@@ -94,21 +137,27 @@ class Verdict:
         return f"seed {self.way.seed} ({drawn_as}): {self.outcome} {self.what}".strip()
 
 
-def judged(way: Way, strategy: Any = None) -> Verdict:
-    """Trains a model bare and watched, and compares all that is left bit by bit."""
+def judged(way: Way, strategy: Any = None, tool: str = "") -> Verdict:
+    """Trains a model bare and watched, and compares all that is left bit by bit.
+
+    Args:
+        way: What is trained.
+        strategy: For two replicas.
+        tool: One of `TOOLS` that is used before the training; "" for the monitors.
+    """
     try:
-        bare = train(way, False, strategy)
+        bare = train(way, False, strategy, tool)
     except Exception as error:
         return Verdict(way, "refused", f"{type(error).__name__}: {error}"[:300])
     try:
-        changed = _changed(bare, train(way, True, strategy))
+        changed = _changed(bare, train(way, True, strategy, tool))
     except Exception as error:
         changed = [f"{type(error).__name__}: {error}"[:300]]
     if not changed:
         return Verdict(way, "equal")
     # XLA's own random numbers go on from run to run, whatever the seed.
     for _ in range(BARE_AGAIN):
-        again = _changed(bare, train(way, False, strategy))
+        again = _changed(bare, train(way, False, strategy, tool))
         if again:
             return Verdict(way, "not the same twice", str(again[:6]))
     return Verdict(way, "different", str(changed[:6]))

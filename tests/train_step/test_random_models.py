@@ -43,7 +43,7 @@ def test_a_seed_draws_the_same_again():
 def test_judging_tells_what_watching_did(monkeypatch, runs, outcome):
     left = iter(runs)
 
-    def train(way, watched, strategy=None):
+    def train(way, watched, strategy=None, tool=""):
         result = next(left)
         if isinstance(result, Exception):
             raise result
@@ -70,6 +70,25 @@ def test_watching_changes_no_bit_of_random_models(two_replicas):
         found[verdict.outcome].append(verdict)
         if verdict.outcome != "equal":
             print(verdict)
+    counts = {outcome: len(verdicts) for outcome, verdicts in found.items()}
+    print(f"seeds from {FIRST} up to, not including, {seed}: {counts}")
+    assert found["equal"], counts
+    assert not found["different"], "\n".join(map(str, found["different"]))
+
+
+@pytest.mark.slow
+def test_tools_change_no_bit_of_random_models(two_replicas):
+    began, found = time.process_time(), collections.defaultdict(list)
+    for seed in itertools.count(FIRST):
+        if sum(len(found[outcome]) for outcome in COMPARED) == COUNT:
+            break
+        if SECONDS is not None and time.process_time() - began > SECONDS:
+            break
+        tool = sorted(judging.TOOLS)[seed % len(judging.TOOLS)]
+        verdict = judged(drawn(seed), two_replicas, tool)
+        found[verdict.outcome].append(verdict)
+        if verdict.outcome != "equal":
+            print(tool, verdict)
     counts = {outcome: len(verdicts) for outcome, verdicts in found.items()}
     print(f"seeds from {FIRST} up to, not including, {seed}: {counts}")
     assert found["equal"], counts
