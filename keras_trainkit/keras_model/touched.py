@@ -13,7 +13,7 @@ from keras_trainkit.keras_model.arrays import same_bits
 
 _lock = threading.Lock()
 _watching: list["TouchedVariables"] = []
-_replaced: list[tuple[type, property]] = []
+_replaced: list[tuple[Any, property]] = []
 
 
 class TouchedVariables:
@@ -72,7 +72,10 @@ class TouchedVariables:
             self._before[key] = refer, value if self._on_device else value.numpy()
 
     def _forget(self, key: int) -> Callable[[Any], None]:
-        return lambda _: self._before.pop(key, None) and None
+        def forget(_: Any) -> None:
+            self._before.pop(key, None)
+
+        return forget
 
 
 @contextlib.contextmanager
@@ -117,7 +120,8 @@ def _itself(variable: Any) -> Any:
 
 def _replace() -> None:
     # The base of plain variables: of mirrored ones each replica's part is such a one.
-    for kind in tf.Variable.__subclasses__():
+    kinds: list[Any] = tf.Variable.__subclasses__()
+    for kind in kinds:
         if kind.__name__ == "BaseResourceVariable":
             handle = vars(kind)["handle"]
             _replaced.append((kind, handle))
