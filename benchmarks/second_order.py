@@ -203,7 +203,7 @@ def by_torch(problem, name, passes, value):
         if model.losses:
             total = total + PENALTY * sum((one**2).sum() for one in weights[::2])
         total.backward()
-        curve.add(len(curve.passes) + 1, float(total))
+        curve.add(len(curve.passes) + 1, float(total.detach()))
         return total
 
     optimizer.step(closure)

@@ -42,6 +42,7 @@ def untouched(model: keras.Model, batch: Any) -> Iterator[Callable[[float], None
             _build(model, batch)
             optimizers = optimizers_of(model)
             stack.enter_context(restored(model))
+            _build_metrics(model, batch)
             for optimizer in optimizers:
                 for part in parts_of_optimizer(optimizer):
                     stack.enter_context(_fresh_again(part))
@@ -181,3 +182,17 @@ def _build(model: keras.Model, batch: Any) -> None:
     if model.built and alone and not optimizer.built:
         with model.distribute_strategy.scope():
             optimizer.build(model.trainable_variables)
+
+
+def _build_metrics(model: keras.Model, batch: Any) -> None:
+    """Has Keras make the metrics of mirrored models, as it does before it trains.
+
+    Within a step of a replica they cannot be made.
+    """
+    if model.distribute_strategy.num_replicas_in_sync == 1:
+        return
+    function = model.test_function
+    try:
+        model.test_on_batch(*keras.utils.unpack_x_y_sample_weight(batch))
+    finally:
+        model.test_function = function

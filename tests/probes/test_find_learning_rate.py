@@ -396,3 +396,14 @@ def test_labels_beyond_the_classes_are_named():
     x, y = data()
     with pytest.raises(ValueError, match=r"classes from 0 to 3.*class 4"):
         find_learning_rate(model, x, y + 1, steps=3)
+
+
+def test_metrics_of_mirrored_models_are_made_before(two_replicas):
+    source = np.random.default_rng(0)
+    x, y = source.normal(size=(16, 4)), source.normal(size=(16, 1))
+    with two_replicas.scope():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", metrics=["mae"])
+    sweep = find_learning_rate(model, x, y, steps=4, batch_size=8)
+    assert np.isfinite(sweep.losses).all()
+    assert all(not value.numpy().any() for value in model.metrics_variables)
