@@ -103,3 +103,17 @@ def test_noise_hardly_exceeds_the_smoothness_of_noise(shape):
     slope = np.linspace(-1, 1, shape[0])[:, None, None, None]
     slopes = slope * random.choice([-1, 1], size=(1, 1, *shape[2:]))
     assert measures.smoothness(pictures[0] + 2 * slopes) > limit
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float32", "float64"])
+def test_half_the_square_sum_is_a_float32_of_every_precision(kind):
+    # The square of 300 is beyond float16.
+    found = measures.half_square_sum(tf.constant([[300.0, -4.0], [0.0, 0.5]], kind))
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(found, (300.0**2 + 16.0 + 0.25) / 2, rtol=FLOAT32)
+
+
+@pytest.mark.parametrize(("entry", "expected"), [(np.nan, np.nan), (-np.inf, np.inf)])
+def test_half_the_square_sum_shows_what_is_not_finite(entry, expected):
+    found = measures.half_square_sum(tf.constant([1.0, entry]))
+    np.testing.assert_array_equal(found, expected)

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from keras_trainkit.keras_model.arrays import as_arrays, row_count
 from keras_trainkit.keras_model.batches import (
     Batches,
+    draw_rows,
     fixed_batch_size,
+    input_symbols,
+    is_stream,
     layer_rows,
     take_batch,
 )
@@ -323,3 +326,71 @@ def test_lists_of_numbers_are_arrays_and_lists_of_arrays_are_inputs():
     assert len(as_arrays([X, X])) == 2
     assert len(as_arrays(([1, 2], [3, 4]))) == 2
     assert as_arrays(("a", "b")).shape == (2,)
+
+
+def test_rows_are_drawn_by_the_seed_each_once_in_order_of_all_parts():
+    x = {"a": np.arange(12), "b": np.arange(24).reshape(12, 2)}
+    seen = set()
+    for seed in range(20):
+        drawn, y, weight = draw_rows((x, -np.arange(12), None), 7, seed)
+        rows = drawn["a"].tolist()
+        assert len(rows) == len(set(rows)) == 7
+        assert rows == sorted(rows)
+        assert (-y).tolist() == rows
+        assert drawn["b"].tolist() == [[2 * row, 2 * row + 1] for row in rows]
+        assert weight is None
+        assert draw_rows((x, None, None), 7, seed)[0]["a"].tolist() == rows
+        seen |= set(rows)
+    assert seen == set(range(12))
+
+
+def test_as_few_rows_as_wanted_are_all_taken():
+    for rows in (10, 11):
+        x, y, _ = draw_rows((X, Y, None), rows, 0)
+        np.testing.assert_array_equal(x, X)
+        np.testing.assert_array_equal(y, Y)
+
+
+class Holder:
+    """Something of no known type that holds rows, and can be read as well."""
+
+    def __iter__(self):
+        return iter(X)
+
+    def __array__(self, dtype=None, copy=None):
+        return X
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        (tf.data.Dataset.from_tensors(X), True),
+        ((row for row in X), True),
+        (iter([X]), True),
+        (map(abs, [X]), True),
+        (Holder(), False),
+        (X, False),
+        (tf.constant(X), False),
+        (pd.DataFrame(X), False),
+        (scipy.sparse.csr_matrix(X), False),
+        ({"a": X}, False),
+        ([X], False),
+        ((X,), False),
+        ("text", False),
+        ({1}, False),
+        (None, False),
+        (3.0, False),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_what_yields_batches_is_told_from_what_holds_rows(x, expected):
+    assert is_stream(x) is expected
+
+
+def test_a_model_without_declared_inputs_has_no_symbols():
+    assert input_symbols(keras.Sequential([keras.layers.Dense(1)])) == []
+    assert input_symbols(keras.layers.Dense(1)) == []
+    assert input_symbols(None) == []
+    inputs = [keras.Input((2,)), keras.Input((3,))]
+    model = keras.Model(inputs, keras.layers.Concatenate()(inputs))
+    assert [one.shape for one in input_symbols(model)] == [(None, 2), (None, 3)]

@@ -7,10 +7,12 @@ import pytest
 import keras_trainkit as tk
 from keras_trainkit.keras_model.optimizers import (
     inner_of,
+    inner_optimizer,
     optimizers_of,
     parts_of_optimizer,
     schedule_position,
     step_counter,
+    steps_gathered,
     steps_per_update,
     updates_made,
 )
@@ -66,3 +68,12 @@ def test_a_model_without_an_optimizer_has_none():
     assert optimizers_of(model) == []
     assert steps_per_update(model) == 1
     assert np.isfinite(steps_per_update(model))
+
+
+def test_of_no_optimizer_one_step_makes_an_update():
+    inside = keras.optimizers.SGD(gradient_accumulation_steps=3)
+    scaled = keras.optimizers.LossScaleOptimizer(inside)
+    assert [steps_gathered(one) for one in (inside, scaled)] == [3, 3]
+    assert steps_gathered(keras.optimizers.SGD()) == steps_gathered(None) == 1
+    assert inner_optimizer(models.compiled(optimizer=scaled)) is inside
+    assert inner_optimizer(keras.layers.Dense(1)) is None

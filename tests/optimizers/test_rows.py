@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_trainkit as tk
-from keras_trainkit.optimizers.rows import Rows, nonzero_rows
+from keras_trainkit.optimizers.rows import Rows, as_rows, nonzero_rows
 from tests.optimizers.rules import FEW_RULES, RATE, RULES
 from tests.tolerances import FLOAT64
 
@@ -206,3 +206,17 @@ def test_empty_batch_of_rows_changes_nothing():
     batch = [(np.array(empty[0], "int32"), empty[1])]
     positions = sparse_steps(tk.optimizers.Adagrad(0.1), batch, np.ones((4, 1)))
     np.testing.assert_array_equal(positions[0], 1.0)
+
+
+def test_only_gradients_of_some_rows_become_rows():
+    values, ids = tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([4, 1])
+    found = as_rows(tf.IndexedSlices(values, ids), tf.TensorShape([5, 2]))
+    assert found.ids is ids
+    assert found.values is values
+    assert found.shape == (5, 2)
+    dense = np.zeros((5, 2))
+    np.add.at(dense, [4, 1], values.numpy())
+    np.testing.assert_array_equal(tf.convert_to_tensor(found.slices()), dense)
+    gradient = tf.ones([5, 2])
+    assert as_rows(gradient, (5, 2)) is gradient
+    assert as_rows(None, (5, 2)) is None
