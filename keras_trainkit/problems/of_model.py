@@ -313,14 +313,15 @@ def replace_leaves(x: Any, fed: Sequence[Any], double: bool) -> Any:
     if not fed:
         return _cast(x, tf.float64 if double else None)
     queue = list(fed)
-    return tf.nest.map_structure(
-        lambda leaf: (
-            queue.pop(0)
-            if np.issubdtype(np.asarray(leaf).dtype, np.floating)
-            else tf.convert_to_tensor(leaf)
-        ),
-        x,
-    )
+
+    def replaced(leaf: Any) -> Any:
+        if leaf is None:  # an optional input
+            return None
+        if np.issubdtype(np.asarray(leaf).dtype, np.floating):
+            return queue.pop(0)
+        return tf.convert_to_tensor(leaf)
+
+    return tf.nest.map_structure(replaced, x)
 
 
 def depth_of(layer: Any) -> int:
