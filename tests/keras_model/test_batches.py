@@ -349,6 +349,7 @@ def test_as_few_rows_as_wanted_are_all_taken():
         x, y, _ = draw_rows((X, Y, None), rows, 0)
         np.testing.assert_array_equal(x, X)
         np.testing.assert_array_equal(y, Y)
+    assert len(draw_rows((X, Y, None), 9, 0)[1]) == 9
 
 
 class Holder:

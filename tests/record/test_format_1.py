@@ -2,12 +2,15 @@
 
 import pathlib
 import shutil
+import sqlite3
 
 import numpy as np
 import pytest
 
 from keras_trainkit import diagnosis
 from keras_trainkit.record import Readings, Series, TrainingRecord
+from keras_trainkit.record.format_1 import read_format_1
+from keras_trainkit.record.record_file import DamagedError
 
 FILE = pathlib.Path(__file__).parent / "format_1.sqlite"
 STEPS = ("loss", "learning_rate")
@@ -79,3 +82,38 @@ def test_old_records_are_diagnosed(record):
 def test_old_records_are_read_and_not_written(path):
     with pytest.raises(ValueError, match="older ones can be read with `open`"):
         TrainingRecord.resume(path)
+
+
+@pytest.mark.parametrize("column", [-1, 1])
+def test_a_block_of_a_series_that_is_not_there_is_damage(column):
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(
+        "CREATE TABLE metadata (key TEXT, json TEXT);"
+        "CREATE TABLE series (id INTEGER, measure TEXT, layer TEXT, variable TEXT);"
+        "CREATE TABLE images (name TEXT, epoch INTEGER, png BLOB);"
+        "CREATE TABLE blocks (id INTEGER, columns BLOB, steps BLOB, epochs BLOB,"
+        " type TEXT, readings BLOB, present BLOB);"
+    )
+    connection.execute("INSERT INTO series VALUES (7, 'val_loss', '', 'execution 2')")
+
+    def put(number, place):
+        row = np.array([place], "<i4").tobytes(), *2 * (bytes(8),)
+        readings = np.array([number], "<f4").tobytes()
+        connection.execute(
+            "INSERT INTO blocks VALUES (?, ?, ?, ?, 'float32', ?, NULL)",
+            (number, *row, readings),
+        )
+
+    put(2, 0)
+    put(1, 0)
+    connection.commit()
+    found = read_format_1(connection)
+    assert found.series == {0: Series("val_loss", training="2")}
+    assert [float(block.values[0, 0]) for block in found.blocks] == [1.0, 2.0]
+    assert found.version == 1
+    connection.commit()
+    put(3, column)
+    connection.commit()
+    with pytest.raises(DamagedError, match="does not fit its series"):
+        read_format_1(connection)
+    connection.close()

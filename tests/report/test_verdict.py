@@ -2,7 +2,7 @@ import pytest
 
 from keras_trainkit.finding import Finding
 from keras_trainkit.record import Readings, TrainingRecord
-from keras_trainkit.report.verdict import decide
+from keras_trainkit.report.verdict import decide, unfinished
 from tests.report.records import empty_record, full_record
 
 
@@ -56,3 +56,20 @@ def test_verdict_of_a_few_steps_is_none():
     record = TrainingRecord()
     record.add("loss", 1.0, step=0, epoch=0)
     assert decide(Readings(record), [], True).words == "Too early to say"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "live", "words"),
+    [
+        ({"status": "running"}, False, "the run did not finish"),
+        ({"status": "interrupted"}, False, "the run was interrupted"),
+        ({"status": "running"}, True, ""),
+        ({"status": "interrupted"}, True, ""),
+        ({"status": "finished"}, False, ""),
+        ({"status": ["running"]}, False, ""),
+        ({}, False, ""),
+    ],
+    ids=str,
+)
+def test_only_a_run_that_broke_off_is_unfinished(metadata, live, words):
+    assert unfinished(metadata, live) == words
