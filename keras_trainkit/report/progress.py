@@ -81,6 +81,7 @@ def duration(seconds: float) -> str:
         return f"{seconds * 1000:.3g} ms"
     if seconds < 59.5:
         return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    seconds = max(seconds, 60.0)
     for unit, size, smaller, part in (
         ("min", 60, "s", 1),
         ("h", 3600, "min", 60),

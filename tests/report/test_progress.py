@@ -12,6 +12,8 @@ from keras_trainkit.report.progress import duration, moment, progress_of
         (0.0123, "12.3 ms"),
         (5.25, "5.2 s"),
         (12.4, "12 s"),
+        (59.4, "59 s"),
+        (59.7, "1 min 0 s"),
         (75, "1 min 15 s"),
         (3600, "1 h 0 min"),
         (86399, "23 h 59 min"),
