@@ -1,6 +1,7 @@
 """Compares the search space of a stored project with that of the program now."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,18 +64,39 @@ def _told(entry: Mapping[str, Any]) -> str:
     if low is None:
         return f"{kind} {values}" if values is not None else kind
     words = f"{kind} {low:g} to {high:g}"
-    words += f" step {step:g}" if step is not None and kind != "Int" else ""
+    words += (
+        f" step {step:g}" if step is not None and (kind, step) != ("Int", 1) else ""
+    )
     return words + (f" ({sampling})" if sampling != "linear" else "")
 
 
 def _contains(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
-    kind, low, high, step, _, values = _range(old)
-    new_kind, new_low, new_high, new_step, _, new_values = _range(new)
+    kind, low, high, step, sampling, values = _range(old)
+    new_kind, new_low, new_high, new_step, new_sampling, new_values = _range(new)
     if kind != new_kind:
         return False
     if low is not None:
         # A log range that goes below zero would be refused when it is made.
-        return new_low <= low and high <= new_high and new_step == step
+        if not (new_low <= low and high <= new_high):
+            return False
+        if step is None or new_step is None:
+            return new_step is None
+        if sampling != new_sampling or sampling == "reverse_log":
+            # A reverse grid hangs on both of its ends.
+            return _range(new) == _range(old)
+        # Where the first two values lie on a grid, the others do.
+        second = low * step if sampling == "log" else low + step
+        return all(_is_on_grid(one, new) for one in (low, second))
     if isinstance(values, list):
         return all(value in new_values for value in values)
     return values == new_values
+
+
+def _is_on_grid(value: float, entry: Mapping[str, Any]) -> bool:
+    """Whether a value is one of those that a range steps through from its lower end."""
+    _, low, _, step, sampling, _ = _range(entry)
+    if sampling == "log":
+        steps = math.log(value / low) / math.log(step)
+    else:
+        steps = (value - low) / step
+    return math.isclose(steps, round(steps), abs_tol=1e-6)
