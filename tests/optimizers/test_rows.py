@@ -213,6 +213,7 @@ def test_only_gradients_of_some_rows_become_rows():
     found = as_rows(tf.IndexedSlices(values, ids), tf.TensorShape([5, 2]))
     assert found.ids is ids
     assert found.values is values
+    assert type(found.shape) is tuple
     assert found.shape == (5, 2)
     dense = np.zeros((5, 2))
     np.add.at(dense, [4, 1], values.numpy())
