@@ -3,7 +3,10 @@ import keras_tuner
 import pytest
 
 from keras_trainkit.keras_model.metrics import metric_directions
+from keras_trainkit.search.engine.averaging import averaging_of
 from keras_trainkit.search.engine.objective import (
+    check_measured,
+    objective_parts,
     read_objective,
     settle_objective,
 )
@@ -152,3 +155,75 @@ def test_sum_of_objectives_takes_each_direction(tmp_path):
 def test_objective_of_keras_tuner_is_taken(tmp_path):
     objective = keras_tuner.Objective("val_accuracy", "max")
     assert make("grid", tmp_path, objective=objective).oracle.objective is objective
+
+
+def sum_of(parts):
+    return keras_tuner.oracles.RandomSearchOracle(parts).objective
+
+
+def test_a_sum_has_the_parts_it_was_made_of():
+    one = keras_tuner.Objective("val_loss", "min")
+    other = keras_tuner.Objective("val_accuracy", "max")
+    both = sum_of([one, other])
+    assert objective_parts(one) == [one]
+    assert objective_parts(both) == [one, other]
+    assert objective_parts(None) == [None]
+
+
+@pytest.mark.parametrize("name", ["val_mae", "mae", "loss", "val_loss"])
+def test_what_fit_reports_may_be_asked_for(name):
+    check_measured(read_objective((name, "min")), compiled(["mae"]))
+
+
+def test_what_fit_cannot_report_is_named_in_any_part():
+    both = sum_of(
+        [read_objective(("val_loss", "min")), read_objective(("val_val_mae", "min"))]
+    )
+    with pytest.raises(ValueError, match=r"loss, val_mae\..*val_val_mae"):
+        check_measured(both, compiled(["mae"]))
+    check_measured(both, None)
+
+
+def test_a_model_of_its_own_steps_may_report_anything():
+    class Own(keras.Sequential):
+        def test_step(self, data):
+            return {"odd": 1.0}
+
+    model = Own([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    check_measured(read_objective(("val_odd", "min")), model)
+
+
+class Averages:
+    def __init__(self, name="average"):
+        self.name = name
+
+    def applied(self):
+        raise NotImplementedError
+
+
+class Nameless:
+    """It has the word, but as an attribute of its own."""
+
+    def __init__(self):
+        self.name, self.applied = "average", None
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["val_average_loss"], 1),
+        (["val_loss", "val_average_accuracy"], 1),
+        (["val_other_loss"], 2),
+        (["val_loss"], None),
+        (["average_loss"], None),
+        (["val_averaged_loss"], None),
+    ],
+    ids=str,
+)
+def test_the_callback_is_found_whose_average_is_scored(names, expected):
+    callbacks = [Nameless(), Averages(), Averages("other"), keras.callbacks.Callback()]
+    parts = [keras_tuner.Objective(name, "min") for name in names]
+    objective = parts[0] if len(parts) == 1 else sum_of(parts)
+    found = averaging_of(callbacks, objective)
+    assert found is (None if expected is None else callbacks[expected])

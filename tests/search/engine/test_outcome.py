@@ -2,7 +2,12 @@ import keras
 import keras_tuner
 import pytest
 
-from keras_trainkit.search.engine.outcome import Outcome, choose_execution, read_outcome
+from keras_trainkit.search.engine.outcome import (
+    Outcome,
+    check_finite,
+    choose_execution,
+    read_outcome,
+)
 
 LOSS = keras_tuner.Objective("val_loss", "min")
 ACCURACY = keras_tuner.Objective("val_accuracy", "max")
@@ -63,3 +68,20 @@ def test_median_execution_stands_for_the_trial(scores, minimal, maximal):
     assert choose_execution(losses, LOSS) == minimal
     accuracies = [Outcome({"val_accuracy": value}) for value in scores]
     assert choose_execution(accuracies, ACCURACY) == maximal
+
+
+def test_only_the_objective_and_the_losses_must_be_finite():
+    check_finite({"val_loss": 1.0, "loss": 2.0, "mae": NAN}, LOSS)
+    check_finite({}, LOSS)
+    for name in ("loss", "val_loss", "val_accuracy"):
+        words = rf"^Training diverged: {name} is -inf in epoch 4\.$"
+        with pytest.raises(keras_tuner.errors.FailedTrialError, match=words):
+            check_finite({"mae": 1.0, name: -float("inf")}, ACCURACY, 3)
+    with pytest.raises(keras_tuner.errors.FailedTrialError, match=r"loss is nan\.$"):
+        check_finite({"loss": NAN}, ACCURACY)
+
+
+def test_every_part_of_a_sum_must_be_finite():
+    both = keras_tuner.oracles.RandomSearchOracle([LOSS, ACCURACY]).objective
+    with pytest.raises(keras_tuner.errors.FailedTrialError, match="accuracy is nan"):
+        check_finite({"val_loss": 1.0, "val_accuracy": NAN}, both)

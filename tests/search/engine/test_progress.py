@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from keras_trainkit.search.engine.progress import Progress, told_time
+from keras_trainkit.search.engine.progress import Progress, last_line, told_time
 
 from ..oracles import copy_of, make_oracle, score
 
@@ -77,3 +77,17 @@ def test_each_warning_is_told_once(tmp_path):
 )
 def test_time_is_told_in_two_units(seconds, words):
     assert told_time(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("Traceback:\n  File\nValueError: it is\n\n", "ValueError: it is"),
+        ("one", "one"),
+        ("", ""),
+        (" \n ", ""),
+        (None, ""),
+    ],
+)
+def test_the_last_line_of_a_message_says_what_went_wrong(message, line):
+    assert last_line(message) == line

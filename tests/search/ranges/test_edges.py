@@ -5,8 +5,15 @@ import pytest
 from scipy import stats
 
 from keras_trainkit.search import edge_warnings, log_uniform, momentum
-from keras_trainkit.search.ranges.edges import count_best, probability
-from tests.search.stand_in import tuner_of
+from keras_trainkit.search.ranges.edges import (
+    count_best,
+    places_of,
+    present_space,
+    probability,
+    rank,
+    warning_lines,
+)
+from tests.search.stand_in import space_of, tuner_of
 
 
 def rate(hp):
@@ -182,3 +189,72 @@ def test_false_alarms_stay_below_the_chance_asked_for(trials, hyperparameters):
 def test_edge_warnings_name_a_bad_argument(arguments, message):
     with pytest.raises(ValueError, match=message):
         edge_warnings(**{"tuner": search(lambda one: one), **arguments})
+
+
+def trial(score, status="COMPLETED", **values):
+    hyperparameters = types.SimpleNamespace(values=values)
+    return types.SimpleNamespace(
+        score=score, status=status, hyperparameters=hyperparameters
+    )
+
+
+@pytest.mark.parametrize(
+    ("direction", "order"), [("min", [-2.0, 0.5, 3.0]), ("max", [3.0, 0.5, -2.0])]
+)
+def test_rank_puts_what_has_no_finite_score_last_in_its_order(direction, order):
+    trials = [
+        trial(-9.0, "FAILED"),
+        trial(0.5),
+        trial(np.nan),
+        trial(-9.0, "RUNNING"),
+        trial(3.0),
+        trial(np.inf),
+        trial(-np.inf),
+        trial(None),
+        trial(9.0, "INVALID"),
+        trial(-2.0),
+        trial(9.0, "STOPPED"),
+    ]
+    ranked = rank(trials, direction)
+    assert [one.score for one in ranked[:3]] == order
+    assert ranked[3:] == [trials[place] for place in (0, 2, 5, 6, 7, 8)]
+
+
+def test_places_are_those_of_the_trials_that_have_a_value():
+    (hp,) = space_of(rate).space
+    ranked = [
+        trial(0.0, learning_rate=1e1),
+        trial(0.0, other=1.0),
+        trial(0.0, learning_rate=10**-2.5),
+        trial(0.0, learning_rate=1e-6),
+    ]
+    assert places_of(hp, ranked) == pytest.approx([1.0, 0.5, 0.0])
+
+
+def test_the_present_stage_stands_for_a_search_in_stages():
+    tuner = search(lambda one: one, trials=3)
+    space, trials = present_space(tuner.oracle)
+    assert [hp.name for hp in space] == ["learning_rate"]
+    assert trials == list(tuner.oracle.trials.values())
+    tuner.oracle.present_stage = lambda: ("space", "trials")
+    assert present_space(tuner.oracle) == ("space", "trials")
+
+
+def test_lines_tell_of_ranges_and_not_of_hints():
+    def declare(hp):
+        rate(hp)
+        hp.Choice("units", list(range(1, 11)))
+
+    random = np.random.default_rng(0)
+    rows = []
+    for _ in range(60):
+        value, units = random.uniform(-6, 1), int(random.integers(1, 11))
+        rows.append(
+            ({"learning_rate": 10**value, "units": units}, -value - 0.5 * units)
+        )
+    tuner = tuner_of(declare, rows)
+    found = edge_warnings(tuner)
+    assert {one.severity for one in found} == {"warning", "info"}
+    (line,) = warning_lines(tuner)
+    (warning,) = (one for one in found if one.severity == "warning")
+    assert line == f"{warning.message} {warning.advice}"

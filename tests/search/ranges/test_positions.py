@@ -11,6 +11,7 @@ from keras_trainkit.search.ranges.positions import (
     is_range,
     is_scale,
     natural_end,
+    on_step,
     options,
     position,
     value_at,
@@ -132,3 +133,21 @@ def test_kinds_are_told_apart():
     assert options(names) == ["a", "b", "c"]
     assert options(declared("Boolean")) == [False, True]
     assert options(LOG) == []
+
+
+@pytest.mark.parametrize(
+    ("hp", "value", "expected"),
+    [
+        (STEPS, 0.39, 0.3),
+        (STEPS, 0.41, 0.5),
+        (STEPS, -0.35, -0.3),
+        (STEPS, 1.25, 1.3),
+        (POWERS, 22, 16),
+        (POWERS, 23, 32),
+        (POWERS, 3, 4),
+        (POWERS, 400, 512),
+        (declared("Float", 1.0, 16.0, step=2, sampling="reverse_log"), 5.3, 5.3),
+    ],
+)
+def test_the_nearest_step_is_counted_from_the_lower_end(hp, value, expected):
+    assert on_step(hp, value) == pytest.approx(expected)
