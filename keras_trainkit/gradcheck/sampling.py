@@ -50,7 +50,8 @@ def _coordinates(
     if count < 1:
         return np.arange(0)
     chosen = [int(np.argmax(size))]
-    zeros = np.flatnonzero(size == 0)
+    # Where all are zero, the largest is one of them.
+    zeros = np.setdiff1d(np.flatnonzero(size == 0), chosen)
     if len(zeros) and count > 1:
         chosen.append(int(random.choice(zeros)))
     for place in random.permutation(len(size))[: count + 2]:
