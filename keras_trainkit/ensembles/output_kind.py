@@ -64,7 +64,7 @@ def as_probabilities(output: Any, kind: str) -> Any:
             "Members must predict floating-point numbers: probabilities, logits or "
             f"values. {received('dtype', output.dtype.name)}"
         )
-    if not kind.endswith("logits"):
+    if kind == AS_SAID or not kind.endswith("logits"):
         return output
     output = output if output.dtype == tf.float64 else tf.cast(output, tf.float32)
     return tf.nn.softmax(output) if kind == "class logits" else tf.nn.sigmoid(output)

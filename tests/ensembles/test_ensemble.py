@@ -534,3 +534,14 @@ def test_infinity_and_nan_stay_what_they_are():
     outputs = [tf.constant(row, tf.float32) for row in rows]
     found = ensemble.combine(outputs, [0.5, 0.5], "values").numpy()
     np.testing.assert_array_equal(found, [1.5, np.inf, np.inf, np.nan])
+
+
+def test_members_of_which_nothing_is_known_may_be_said_to_end_in_no_logits():
+    members = [
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]) for _ in range(2)
+    ]
+    ensemble = Ensemble(members, from_logits=False)
+    x = np.ones((4, 2), "float32")
+    mean = np.mean([member(x) for member in members], axis=0)
+    np.testing.assert_allclose(ensemble(x), mean, rtol=FLOAT32)
+    assert ensemble.kinds == ("unknown",)
