@@ -37,6 +37,7 @@ def test_a_mark_stands_where_readings_begin_to_be_no_line():
         ("not finite", 60),
         ("zero", 80),
     ]
+    assert places(marks_of([0.0, 0.0, 1.0])) == [("zero", 0)]
     assert found[0].text == "a&lt;b<br>becomes 0"
     assert [mark.text.split()[-1] for mark in found] == ["0", "nan", "inf", "-1"]
 

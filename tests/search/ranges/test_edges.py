@@ -245,13 +245,11 @@ def test_lines_tell_of_ranges_and_not_of_hints():
         rate(hp)
         hp.Choice("units", list(range(1, 11)))
 
-    random = np.random.default_rng(0)
-    rows = []
-    for _ in range(60):
-        value, units = random.uniform(-6, 1), int(random.integers(1, 11))
-        rows.append(
-            ({"learning_rate": 10**value, "units": units}, -value - 0.5 * units)
-        )
+    # The better the rate, the larger the units too.
+    rows = [
+        ({"learning_rate": 10**one, "units": 1 + round((one + 6) * 9 / 7)}, -one)
+        for one in np.random.default_rng(0).uniform(-6, 1, 60)
+    ]
     tuner = tuner_of(declare, rows)
     found = edge_warnings(tuner)
     assert {one.severity for one in found} == {"warning", "info"}
