@@ -49,6 +49,7 @@ def kinds(activation, loss, units=3, said=None):
         (None, "mse", 3, "softmax", "class logits"),
         ("softmax", "mse", 3, "sigmoid", "label logits"),
         (None, lambda y, p: p, 3, None, "unknown"),
+        (None, "of another package", 3, None, "unknown"),
     ],
 )
 def test_kinds_are_told_from_what_is_known(activation, loss, units, said, kind):
@@ -128,6 +129,8 @@ def test_more_members_begin_with_the_same_seeds():
     assert len(set(seeds)) == 50
     assert all(type(one) is int and 0 <= one < 2**32 for one in seeds)
     assert member_seeds(3, 5) == seeds[:5]
+    second = np.random.SeedSequence(3, spawn_key=(1,))
+    assert seeds[1] == second.generate_state(1)[0]
     assert not set(member_seeds(4, 50)) & set(seeds)
     with pytest.raises(ValueError, match="`seed` must be an integer >= 0"):
         member_seeds(-1, 2)

@@ -34,7 +34,7 @@ def test_facts_are_told_in_words():
         device="CPU",
         host=7,
         command="",
-        commit=None,
+        commit=["odd"],
         versions={"keras": "3.1", "build": 7, "dev": True, "more": [1]},
         every={"weights": 1, "activations": 20, "odd": "auto"},
     ) == {

@@ -79,6 +79,8 @@ def test_only_the_objective_and_the_losses_must_be_finite():
             check_finite({"mae": 1.0, name: -float("inf")}, ACCURACY, 3)
     with pytest.raises(keras_tuner.errors.FailedTrialError, match=r"loss is nan\.$"):
         check_finite({"loss": NAN}, ACCURACY)
+    with pytest.raises(keras_tuner.errors.FailedTrialError, match=r"in epoch 1\.$"):
+        check_finite({"loss": NAN}, ACCURACY, 0)
 
 
 def test_every_part_of_a_sum_must_be_finite():

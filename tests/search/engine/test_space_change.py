@@ -40,7 +40,8 @@ EVEN, DOUBLED = {"step": 8}, {"step": 2, **LOG}
         (("Float", 1.0, 2.0), ("Float", 1.5, 3.0), False),
         (("Float", 1.0, 2.0), ("Float", 0.5, 1.5), False),
         (("Float", 1.0, 2.0), ("Float", 0.5, 3.0, LOG), True),
-        (("Float", 1.0, 2.0), ("Int", 1, 2), False),
+        (("Float", 1.0, 2.0), ("Float", 0.0, 2.0, {"step": 0.5}), False),
+        (("Int", 1, 9, LOG), ("Float", 1.0, 9.0), False),
         (("Int", 8, 64), ("Int", 5, 99), True),
         (("Int", 8, 64, EVEN), ("Int", 16, 64, EVEN), False),
         (("Int", 16, 64, EVEN), ("Int", 8, 72, EVEN), True),
@@ -49,6 +50,8 @@ EVEN, DOUBLED = {"step": 8}, {"step": 2, **LOG}
         (("Int", 16, 64, EVEN), ("Int", 8, 64, {"step": 4}), True),
         (("Int", 16, 64, EVEN), ("Int", 16, 64, {"step": 3}), False),
         (("Int", 8, 64), ("Int", 8, 64, EVEN), False),
+        (("Int", 8, 64, EVEN), ("Int", 0, 64, {"step": 16}), False),
+        (("Int", 8, 64, EVEN), ("Int", 8, 64, DOUBLED), False),
         (("Float", 0.3, 0.9, {"step": 0.1}), ("Float", 0.1, 0.9, {"step": 0.1}), True),
         (("Float", 0.1, 0.9, {"step": 0.2}), ("Float", 0.0, 0.9, {"step": 0.2}), False),
         (("Float", 0.2, 0.8, {"step": 0.2}), ("Float", 0.2, 0.8), True),
@@ -86,6 +89,8 @@ def test_changes_are_told_by_name_in_order():
     assert space_changes(of(("Float", 0.0, 1.0, {"step": 0.25})), []) == [
         "x: gone, was Float 0 to 1 step 0.25"
     ]
+    gone = space_changes(of(*[("Fixed", 1)] * 3), [])
+    assert [line[0] for line in gone] == ["x", "y", "z"]
 
 
 def test_what_was_stored_and_is_declared_again_has_not_changed():
