@@ -121,3 +121,6 @@ def test_only_the_layer_that_predicts_can_be_unlucky(head):
     own = (keras.layers.Dense(1), ROWS, PREDICTED)
     assert chance_loss(values(), seen(head, own)) == chance_loss(values(), seen(own))
     assert chance_loss(values("poisson"), seen(own)) == 0.0
+    flat = types.SimpleNamespace(kind="mean_squared_error", predicted=np.zeros((2, 1)))
+    wider = (keras.layers.Dense(3), ROWS, np.zeros((2, 3)))
+    assert chance_loss(flat, seen(wider)) == 0.0

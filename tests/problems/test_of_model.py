@@ -112,9 +112,8 @@ def test_precisions_of_layers_and_variables_are_told():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     assert not computes_otherwise(model, "float32")
     assert computes_otherwise(model, "float64")
-    mixed = keras.Sequential(
-        [keras.Input((2,)), keras.layers.Dense(1, dtype="mixed_float16")]
-    )
+    mixed = keras.layers.Dense(1, dtype="mixed_float16")
+    mixed.build((None, 2))
     # It computes in the one and holds weights of the other.
     assert computes_otherwise(mixed, "float16")
     assert computes_otherwise(mixed, "float32")
