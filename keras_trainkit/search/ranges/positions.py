@@ -120,6 +120,9 @@ def on_step(hp: HyperParameter, value: float) -> float:
         return hp.min_value + round((value - hp.min_value) / hp.step) * hp.step
     if hp.sampling == "log":
         steps = round(math.log(value / hp.min_value) / math.log(hp.step))
+        # Whole numbers can be divided by the step so often only, and never reach 0.
+        while isinstance(hp, Int) and steps < 0 and hp.min_value % hp.step**-steps:
+            steps += 1
         return hp.min_value * hp.step**steps
     # A reverse grid starts at the upper end, which therefore stays where it is.
     return value

@@ -146,6 +146,9 @@ def test_kinds_are_told_apart():
         (POWERS, 23, 32),
         (POWERS, 3, 4),
         (POWERS, 400, 512),
+        (declared("Int", 2, 64, step=2, sampling="log"), 0.2, 1),
+        (declared("Int", 48, 768, step=4, sampling="log"), 1, 3),
+        (declared("Float", 2.0, 64.0, step=2, sampling="log"), 0.2, 0.25),
         (declared("Float", 1.0, 16.0, step=2, sampling="reverse_log"), 5.3, 5.3),
     ],
 )
