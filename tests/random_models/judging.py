@@ -38,7 +38,12 @@ def watchers(seed: int) -> list[Any]:
         )
     if random.random() < 0.25:
         found = found[: int(random.integers(1, 4))]
-    return found
+    more = [
+        callbacks.ExamplesMonitor(examples=BATCH),
+        callbacks.SharpnessMonitor(examples=BATCH, every_epochs=1),
+        callbacks.TrainingGuard(patience=99, every=every, examples=BATCH),
+    ]
+    return found + [one for one in more if random.random() < 0.3]
 
 
 def _few(way: Way) -> tuple[Any, Any]:
