@@ -53,9 +53,19 @@ class SwitchOptimizer(keras.callbacks.Callback):
         self.patience = check_integer("patience", patience, 1)
         self.min_delta = check_number("min_delta", min_delta, 0.0)
         self.switched: int | None = None
+        self._built_for: tuple[int, ...] = ()
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Resets what is known of the run."""
+        """Resets what is known of the run.
+
+        Raises:
+            ValueError: If it has switched another model to this optimizer.
+        """
+        if self._built_for not in ((), self._weights()):
+            raise ValueError(
+                "`to` must be an optimizer that was not used with another model; pass "
+                f"a new one. {received('to', type(self.to).__name__)}"
+            )
         self.switched = None
         self._lowest, self._waited = math.inf, 0
 
@@ -88,6 +98,9 @@ class SwitchOptimizer(keras.callbacks.Callback):
         else:
             self._waited += 1
 
+    def _weights(self) -> tuple[int, ...]:
+        return tuple(id(variable) for variable in self.model.trainable_variables)
+
     def _holds(self) -> bool:
         optimizer = self.model.optimizer
         return getattr(optimizer, "inner_optimizer", optimizer) is self.to
@@ -98,6 +111,7 @@ class SwitchOptimizer(keras.callbacks.Callback):
             if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             optimizer.build(model.trainable_variables)
+        self._built_for = self._weights()
         model.optimizer = optimizer
         # The step was traced with the other one.
         model.train_function = None

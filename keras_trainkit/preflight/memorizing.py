@@ -50,11 +50,17 @@ def check_memorizing(subject: Subject) -> Verdict:
     batch = _distinct(subject)
     problem = loss_problem(subject, batch)
     rows = len(tf.nest.flatten(batch[0])[0])
+    if rows == 1 < subject.rows:
+        return not_judged("memorizing", "all rows looked at have the same inputs")
     floor, guess = _floor(subject), _guess(subject)
     history: list[_Course] = []
     with without_noise(model):
         flat = FlatLoss.of_problem(problem)
         start = flat.packing.pack(problem.values)
+        if float(flat.value(tf.constant(start))) < floor:
+            return not_judged(
+                "memorizing", "the loss is below zero at the start: is its sign right?"
+            )
         each = _seconds_of_one(flat, start)
         if AFFORDED * each > subject.seconds:
             return not_judged(

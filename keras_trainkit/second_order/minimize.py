@@ -164,6 +164,9 @@ def minimize(
     if max_evaluations is None:
         max_evaluations = 100 * (1 + 2 * total) if method == "newton" else BY_DEFAULT
     source: Any = objective.flat
+    if method == "sfo":
+        # Frozen noise is drawn by batch: the sum of these is what is minimised.
+        source = batches
     if cluster is not None:
         cluster.open(objective)
         source = cluster

@@ -30,6 +30,9 @@ ACTIVATIONS = 2**29  # bytes that the tensors of one chunk may take
 SAMPLE = 64  # rows on which it is tried how losses add up
 # Where in a graph an error was seen, and colours.
 _TENSORFLOWS_OWN = re.compile(r"\{\{.*?\}\}|\[Op:[^\n]*|\x1b\[[0-9;]*m")
+# By how much, as a share, the loss of a batch may differ from that of its halves by
+# rounding, and where masks make it a mean that is weighted otherwise.
+_ROUNDING, _NEAR = 1e-5, 1e-2
 SMALL = 2048  # rows that are evaluated at once without a look at their size
 
 
@@ -91,7 +94,7 @@ class Objective:
             check_choice("dtype", dtype, DTYPES)
         self._given = batches = read_batches(model, x, y, sample_weight, class_weight)
         _check_sizes(model, batches, batch_size)
-        with _refused_data():
+        with refused_data():
             build_model(model, *batches[0])
         self.model, self.noise = model, noise
         self.variables = list(model.trainable_variables)
@@ -180,7 +183,7 @@ class Objective:
         return self._cut(cut_batches(self.batches, max(1, self.rows // count)))
 
     def _cut(self, batches: Sequence[Batch]) -> FlatLoss:
-        how = self._reduction(self.start()) if len(batches) > 1 else "mean"
+        how = self._reduction(self.start(), len(batches))
         return self._loss(batches, how)
 
     def _loss(self, batches: Sequence[Batch], reduction: str = "mean") -> FlatLoss:
@@ -204,7 +207,7 @@ class Objective:
             jit_compile=self.model.jit_compile is True,
         )
 
-    def _reduction(self, start: Any) -> str:
+    def _reduction(self, start: Any, batches: int) -> str:
         """How the losses of examples make that of a batch, found by trying it.
 
         Returns:
@@ -212,7 +215,7 @@ class Objective:
             `reduction="mean_with_sample_weight"`.
         """
         half = row_count(*self._few) // 2
-        if half == 0:
+        if half == 0 or batches == 1:
             return "mean"
         whole = cut_batches([self._few], 2 * half)[0]
         halves = cut_batches([whole], half)
@@ -226,19 +229,22 @@ class Objective:
         if first + second > 0:
             weighted = (first * one + second * other) / (first + second)
             expected["weighted mean"] = weighted
-        for reduction, value in expected.items():
-            if abs(found - value) <= 1e-4 * max(abs(found), 1e-12):
-                return reduction
+        off, reduction = min(
+            (abs(found - value) / max(abs(found), 1e-12), name)
+            for name, value in expected.items()
+        )
+        if off <= _ROUNDING:
+            return reduction
         self.notes.append(
             "the loss of a batch is neither the mean nor the sum of its examples' "
             "(masks, noise or statistics of the batch): minimised was the mean of "
-            f"{len(self.batches)} batches' losses; a larger batch_size brings it "
+            f"{batches} batches' losses; a larger batch_size brings it "
             "nearer to one over all data"
         )
-        return "mean"
+        return reduction if off <= _NEAR else "mean"
 
     def _check_fixed(self, start: Any) -> float:
-        with _refused_data():
+        with refused_data():
             found, gradient = self.flat.value_and_gradient(start)
             first, again = float(found), float(self.flat.value_and_gradient(start)[0])
         if not np.isfinite(first):
@@ -294,17 +300,21 @@ class _Chunks(Sequence):
 
 
 @contextlib.contextmanager
-def _refused_data() -> Iterator[None]:
-    """Says in a sentence what Keras or TensorFlow finds wrong with the data."""
+def refused_data(given: str = "`x` and `y`") -> Iterator[None]:
+    """Says in a sentence what Keras or TensorFlow finds wrong with the data.
+
+    Args:
+        given: Which data, as the sentence calls them.
+    """
     try:
         yield
     except (tf.errors.OpError, ValueError, TypeError) as error:
         if str(error).startswith("`"):  # a sentence of our own
             raise
         raise ValueError(
-            "the loss of `model` must be one that can be computed of `x` and `y`, of "
-            "the shapes and kinds that its layers take, with labels within its "
-            f"classes. Keras says: {_told(error)}"
+            f"the loss of `model` must be one that can be computed of {given}, of the "
+            "shapes and kinds that its layers take, with labels within its classes. "
+            f"Keras says: {_told(error)}"
         ) from error
 
 

@@ -80,8 +80,8 @@ class OverlapSteps:
             square = dot(whole, whole)
             downhill = finite & (dot(whole, direction) < 0)
             known = downhill & self._pairs.known
-            gentle = tf.minimum(1.0, tf.math.rsqrt(tf.maximum(square, 1e-30)))
-            length = rate * tf.where(known, 1.0, gentle)
+            gentle = tf.minimum(tf.math.rsqrt(tf.maximum(square, 1e-30)), 1.0)
+            length = rate * tf.where(~known, gentle, 1.0)
             step = length * tf.where(downhill, direction, -whole)
             step = tf.where(finite, step, tf.zeros_like(step))
             # After NaN the weights stay, and what was remembered is no help.

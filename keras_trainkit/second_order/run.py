@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_trainkit.keras_model.arrays import keep_rows
+from keras_trainkit.keras_model.batches import Batches, fixed_batch_size, is_stream
 from keras_trainkit.record.training_record import TrainingRecord
 from keras_trainkit.second_order.evaluations import (
     Evaluations,
@@ -14,7 +16,7 @@ from keras_trainkit.second_order.evaluations import (
     OutOfEvaluationsError,
 )
 from keras_trainkit.second_order.minimization import Minimization
-from keras_trainkit.second_order.objective import Objective
+from keras_trainkit.second_order.objective import Objective, refused_data
 
 STALLED = 10  # iterations without a fall beyond rounding, after which nothing comes
 
@@ -166,6 +168,8 @@ def _validation(model: Any, data: Any) -> Callable[[Any], dict[str, float]] | No
         x, y, weight = keras.utils.unpack_x_y_sample_weight(tuple(data))
     else:
         x, y, weight = data, None, None
+    if not is_stream(x):
+        _check(model, x, y, weight)
 
     def validate(callbacks: Any) -> dict[str, float]:
         found = model.evaluate(
@@ -179,3 +183,13 @@ def _validation(model: Any, data: Any) -> Callable[[Any], dict[str, float]] | No
         return {f"val_{name}": value for name, value in found.items()}
 
     return validate
+
+
+def _check(model: Any, x: Any, y: Any, weight: Any) -> None:
+    """Refuses validation data of which the model cannot compute its loss."""
+    given = Batches(x, y, weight, model=model, name="validation_data")
+    rows = slice(0, fixed_batch_size(model) or 2)
+    few = [keep_rows(part, rows) for part in given.arrays]
+    with refused_data("`validation_data`"):
+        model.test_on_batch(*few)
+    model.reset_metrics()

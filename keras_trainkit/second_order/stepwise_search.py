@@ -169,7 +169,7 @@ class StepwiseSearch:
         square = dot(gradient, gradient)
         self._direction.assign(direction)
         self._slope.assign(tf.where(downhill, slope, -square))
-        gentle = tf.minimum(1.0, tf.math.rsqrt(tf.maximum(square, 1e-30)))
+        gentle = tf.minimum(tf.math.rsqrt(tf.maximum(square, 1e-30)), 1.0)
         shrunk = tf.where(self._shrunk > 0, self._shrunk, 1.0)
         self._shrunk.assign(shrunk)
         self._low.assign(tf.zeros_like(self._low))
@@ -178,7 +178,7 @@ class StepwiseSearch:
         self._high.assign(np.inf * tf.ones_like(self._high))
         self._high_loss.assign(np.inf * tf.ones_like(self._high))
         self._trials.assign(tf.zeros_like(self._trials))
-        return self._try(rate * tf.where(known, 1.0, gentle * shrunk))
+        return self._try(rate * tf.where(~known, gentle * shrunk, 1.0))
 
     def _try(self, length: Any) -> Any:
         self._length.assign(length)

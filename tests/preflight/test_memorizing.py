@@ -126,3 +126,24 @@ def test_what_no_gradient_reaches_fails(monkeypatch):
     model.compile("adam", "mse")
     verdict = check_memorizing(Subject(model, *diabetes(), seconds=60))
     assert verdict.status == "fail", verdict.why
+
+
+@pytest.mark.parametrize(
+    ("spoil", "loss", "why"),
+    [
+        (
+            lambda x: x,
+            lambda y, predicted: -keras.ops.mean((y - predicted) ** 2, -1),
+            "below zero at the start",
+        ),
+        (np.ones_like, "mse", "the same inputs"),
+    ],
+    ids=["sign", "all alike"],
+)
+def test_what_says_nothing_of_learning_is_no_pass(spoil, loss, why):
+    x, y = diabetes()
+    model = keras.Sequential([keras.Input((10,)), L.Dense(8, "relu"), L.Dense(1)])
+    model.compile("adam", loss)
+    verdict = check_memorizing(Subject(model, spoil(x), y))
+    assert verdict.status == "not judged"
+    assert why in verdict.why

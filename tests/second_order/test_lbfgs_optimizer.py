@@ -182,6 +182,28 @@ def test_switching_waits_until_the_loss_has_flattened():
     assert switch.switched is None  # nothing to change to
 
 
+def test_switching_refuses_an_optimizer_of_another_model():
+    switch = tk.callbacks.SwitchOptimizer(LBFGS(), at=1)
+    fit(models.compiled(linear), 2, callbacks=[switch])
+    with pytest.raises(ValueError, match="not used with another model"):
+        fit(models.compiled(linear), 2, callbacks=[switch])
+
+
+@pytest.mark.parametrize("overlap", [None, 0.25])
+def test_lbfgs_trains_in_float64(overlap):
+    keras.config.set_floatx("float64")
+    optimizer = LBFGS(overlap=overlap)
+    model = models.compiled(linear, optimizer=optimizer, jit_compile=False)
+    if overlap is None:
+        losses = fit(model, 20)
+    else:
+        with pytest.warns(UserWarning, match="share"):
+            data = optimizer.batches(X, Y, batch_size=40)
+        losses = model.fit(data, epochs=4, shuffle=False, verbose=0).history["loss"]
+    assert model.layers[-1].kernel.dtype == "float64"
+    assert losses[-1] < losses[0]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -288,3 +288,21 @@ def test_minimize_refuses_constraints_that_it_would_not_keep():
     with pytest.raises(ValueError, match=r"without constraints.*kernel.*NonNeg"):
         minimize(model, x, y)
     assert models.same(before, models.weights_of(model))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda x, y: (x[:, :2], y), "`validation_data`.*Keras says"),
+        (lambda x, y: (x, y[:3]), "same number of rows"),
+        (lambda x, y: x, "Keras says"),
+    ],
+    ids=["narrow", "few targets", "no targets"],
+)
+def test_minimize_refuses_validation_data_before_it_begins(spoil, message):
+    x, y = models.data()
+    model = models.compiled(models.functional)
+    before = models.weights_of(model)
+    with pytest.raises(ValueError, match=message):
+        minimize(model, x, y, validation_data=spoil(x, y))
+    assert models.same(before, models.weights_of(model))

@@ -325,3 +325,21 @@ def test_objective_of_a_model_that_was_not_built_takes_other_data_too():
     Objective(model, X, Y)
     assert model.inputs[0].shape[0] is None
     assert Objective(model, X[:7], Y[:7]).rows == 7
+
+
+def test_masks_that_weigh_rows_otherwise_are_told():
+    random = np.random.default_rng(0)
+    x = random.integers(1, 9, (40, 6))
+    x[np.arange(6) >= random.integers(1, 7, (40, 1))] = 0
+    y = random.integers(0, 3, (40, 6))
+    model = keras.Sequential(
+        [
+            keras.Input((6,), dtype="int32"),
+            keras.layers.Embedding(9, 4, mask_zero=True),
+            keras.layers.GRU(5, return_sequences=True),
+            keras.layers.Dense(3, "softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert not Objective(model, x, y).notes
+    assert "mean of 6 batches" in Objective(model, x, y, batch_size=7).notes[0]

@@ -251,3 +251,24 @@ def test_sfo_is_below_lbfgs_on_a_net_from_the_tenth_pass_on():
     }
     assert found["sfo", 10] < found["lbfgs", 10]
     assert found["sfo", 20] < min(0.024, found["lbfgs", 20])
+
+
+def test_sfo_minimises_what_its_batches_draw():
+    x, y = models.data()
+
+    def dropping():
+        return keras.Sequential(
+            [
+                keras.Input((8,)),
+                keras.layers.Dense(8, "relu"),
+                keras.layers.Dropout(0.4),
+                keras.layers.Dense(3, "softmax"),
+            ]
+        )
+
+    model = models.compiled(dropping)
+    result = minimize(model, x, y, method="sfo", subfunctions=25, max_evaluations=15)
+    told = result.history.history["loss"]
+    assert result.loss == pytest.approx(min(told), rel=1e-5)
+    assert min(told) < told[0]
+    assert any("25 batches" in note for note in result.notes)
