@@ -1,8 +1,9 @@
 """All random generators of the process that training may draw from."""
 
 import contextlib
+import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -54,6 +55,37 @@ def generators_restored() -> Iterator[None]:
         global_state.set_global_attribute(_KERAS, of_keras)
         if of_keras is not None:
             of_keras.state.assign(keras.ops.convert_to_tensor(seed))
+
+
+@contextlib.contextmanager
+def own_generators_restored(generators: Iterable[Any]) -> Iterator[None]:
+    """Puts generators of NumPy and Python back that a layer or a loss holds.
+
+    Args:
+        generators: NumPy's `Generator`s and `RandomState`s, Python's `Random`s.
+
+    Yields:
+        Nothing.
+    """
+    before = [(one, _state_of(one)) for one in generators]
+    try:
+        yield
+    finally:
+        for one, state in before:
+            if isinstance(one, np.random.Generator):
+                one.bit_generator.state = state
+            elif isinstance(one, np.random.RandomState):
+                one.set_state(state)
+            else:
+                one.setstate(state)
+
+
+def _state_of(generator: Any) -> Any:
+    if isinstance(generator, np.random.Generator):
+        return copy.deepcopy(generator.bit_generator.state)
+    if isinstance(generator, np.random.RandomState):
+        return generator.get_state()
+    return generator.getstate()
 
 
 def drawn_so_far() -> tuple[Any, ...]:

@@ -2,14 +2,17 @@
 
 import functools
 import inspect
+import random
 import sys
 import types
 from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 VARIABLES = (keras.Variable, tf.Variable)
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 # What keeps variables of its own, or other things that do.
@@ -41,7 +44,7 @@ def reached(root: Any) -> Iterator[Any]:
         root: A model, a layer, an optimizer or a function.
 
     Yields:
-        Variables, parts of Keras, and objects of the user's own.
+        Variables, random generators, parts of Keras, and objects of the user's own.
     """
     waiting: list[Any] = [root]
     seen: set[int] = set()
@@ -74,6 +77,8 @@ def _held_by(item: Any) -> list[Any]:
         return [] if _is_foreign(item.__module__) else _named_by(item)
     if isinstance(item, tf.random.Generator):
         return [item.state]
+    if isinstance(item, GENERATORS):
+        return []
     held = [value for value in _attributes(item) if _leads_on(value)]
     for owner in type(item).__mro__:
         if not _is_foreign(owner.__module__):
@@ -102,7 +107,7 @@ def _named_by(function: Any) -> list[Any]:
 
 
 def _leads_on(value: Any) -> bool:
-    if isinstance(value, VARIABLES + _CONTAINERS + _OWNERS):
+    if isinstance(value, VARIABLES + GENERATORS + _CONTAINERS + _OWNERS):
         return True
     if isinstance(value, functools.partial):
         return True

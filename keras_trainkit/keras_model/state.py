@@ -9,8 +9,9 @@ import keras
 from keras_trainkit.keras_model.generators import (
     generators_restored,
     global_seed_variable,
+    own_generators_restored,
 )
-from keras_trainkit.keras_model.reach import VARIABLES, reached
+from keras_trainkit.keras_model.reach import GENERATORS, VARIABLES, reached
 from keras_trainkit.keras_model.replicas import components
 from keras_trainkit.keras_model.touched import TouchedVariables, touched_variables
 
@@ -98,8 +99,10 @@ def _put_back(model: Any, touched: TouchedVariables) -> Iterator[None]:
     before = parts_of(model)
     known = {id(part) for part in before}
     touched.take(before)
+    held = [one for one in reached(model) if isinstance(one, GENERATORS)]
     try:
-        yield
+        with own_generators_restored(held):
+            yield
     finally:
         # What was made meanwhile starts as it would have: metrics from zero.
         made = any(id(part) not in known for part in parts_of(model))

@@ -83,7 +83,7 @@ def minimize(
         class_weight: Weight of each class by its number, or `None`.
         batch_size: Rows that are evaluated at once, int >= 1; `None` for as many as
             fit into half a gigabyte with all their activations. The result does not
-            depend on it.
+            depend on it, unless masks weigh the rows of a batch: the notes say so.
         dtype: "float32" or "float64", the precision of everything; `None` for that
             of the weights.
         noise: "frozen" keeps the dropout masks and other noise of training as they

@@ -1,6 +1,8 @@
 """What is used is kept from before, however well it is hidden."""
 
+import copy
 import itertools
+import random
 import threading
 
 import keras
@@ -157,3 +159,17 @@ def test_a_model_built_meanwhile_starts_as_it_was_made():
         net.fit(x, y, epochs=1, verbose=0)
     slots = [v.numpy() for v in net.optimizer.variables if "momentum" in v.path]
     assert all(not slot.any() for slot in slots)
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [np.random.default_rng(1), np.random.RandomState(1), random.Random(1)],
+    ids=["Generator", "RandomState", "Random"],
+)
+def test_generators_that_layers_hold_are_put_back(generator):
+    net, _ = hidden_counter()
+    net.layers[0].parts = {"noise": [generator]}
+    before = copy.deepcopy(generator)
+    with restored(net):
+        generator.random()
+    assert generator.random() == before.random()
