@@ -156,7 +156,7 @@ def all_measures(every):
     ]
 
 
-def variants(x, y, directory):
+def variants(directory):
     callbacks = tk.callbacks
     return {
         "bare fit": list,
@@ -168,6 +168,12 @@ def variants(x, y, directory):
         'TrainingMonitor(directory, every="auto")': lambda: [
             callbacks.TrainingMonitor(os.path.join(directory, "run"))
         ],
+    }
+
+
+def peers(x, y, directory):
+    """Other ways to look at the same things."""
+    return {
         "TensorBoard, histograms, each batch": lambda: [
             keras.callbacks.TensorBoard(
                 os.path.join(directory, "board"), histogram_freq=1, update_freq="batch"
@@ -201,21 +207,13 @@ def fit(build, x, y, epochs, callbacks, clock):
         clock.end()
 
 
-PEERS = (
-    "TensorBoard, histograms, each batch",
-    "get_weights() ratios, each batch",
-    "eager second pass, each batch",
-)
-
-
-def compare(name, build, shape, steps, epochs, peers):
+def compare(name, build, shape, steps, epochs, own):
     generator = np.random.default_rng(0)
     x = generator.normal(size=(steps * BATCH, *shape)).astype("float32")
     y = generator.integers(0, 10, len(x))
     with tempfile.TemporaryDirectory() as directory:
-        makers = variants(x, y, directory)
-        if not peers:
-            makers = {name: one for name, one in makers.items() if name not in PEERS}
+        makers = variants(directory)
+        makers |= {} if own else peers(x, y, directory)
         turns = Turns(len(makers))
         clocks = [Clock(turns, number) for number in range(len(makers))]
         with ThreadPoolExecutor(len(makers)) as pool:
@@ -254,9 +252,9 @@ def main():
     rounds = 6 if arguments.quick else arguments.rounds
     scale = 1 if arguments.quick else 4
     if "mlp" in (arguments.models or ["mlp"]):
-        compare("MLP", mlp, (784,), 25 * scale, rounds, not arguments.own)
+        compare("MLP", mlp, (784,), 25 * scale, rounds, arguments.own)
     if "cnn" in (arguments.models or ["cnn"]):
-        compare("CNN", cnn, (32, 32, 3), 10 * scale, rounds, not arguments.own)
+        compare("CNN", cnn, (32, 32, 3), 10 * scale, rounds, arguments.own)
 
 
 if __name__ == "__main__":
