@@ -159,14 +159,12 @@ def minimize(
     if method == "newton":
         check_memory(total)
         _check_newton_starts(total, max_evaluations)
-    if method == "sfo":
-        batches = _subfunctions(objective, subfunctions, seed)
-    if max_evaluations is None:
-        max_evaluations = 100 * (1 + 2 * total) if method == "newton" else BY_DEFAULT
     source: Any = objective.flat
     if method == "sfo":
         # Frozen noise is drawn by batch: the sum of these is what is minimised.
-        source = batches
+        source = batches = _subfunctions(objective, subfunctions, seed)
+    if max_evaluations is None:
+        max_evaluations = 100 * (1 + 2 * total) if method == "newton" else BY_DEFAULT
     if cluster is not None:
         cluster.open(objective)
         source = cluster

@@ -229,19 +229,22 @@ class Objective:
         if first + second > 0:
             weighted = (first * one + second * other) / (first + second)
             expected["weighted mean"] = weighted
-        off, reduction = min(
-            (abs(found - value) / max(abs(found), 1e-12), name)
+        off = {
+            name: abs(found - value) / max(abs(found), 1e-12)
             for name, value in expected.items()
-        )
-        if off <= _ROUNDING:
-            return reduction
+        }
+        for reduction, share in off.items():  # of several that fit, the simplest
+            if share <= _ROUNDING:
+                return reduction
+        nearest = min(off, key=lambda name: off[name])
+        reduction = nearest if off[nearest] <= _NEAR else "mean"
         self.notes.append(
             "the loss of a batch is neither the mean nor the sum of its examples' "
-            "(masks, noise or statistics of the batch): minimised was the mean of "
-            f"{batches} batches' losses; a larger batch_size brings it "
+            "(masks, noise or statistics of the batch): minimised was the "
+            f"{reduction} of {batches} batches' losses; a larger batch_size brings it "
             "nearer to one over all data"
         )
-        return reduction if off <= _NEAR else "mean"
+        return reduction
 
     def _check_fixed(self, start: Any) -> float:
         with refused_data():
