@@ -57,7 +57,7 @@ class TouchedVariables:
             variable = refer()
             if variable is None:
                 continue
-            if self._on_device or not same_bits(variable.read_value(), value):
+            if self._on_device or _differs(variable, value):
                 variable.assign(value)
 
     def _take(self, variable: Any, refer: Callable[[], Any]) -> None:
@@ -112,6 +112,10 @@ def _value_of(variable: Any) -> Any:
             return None
         # No copy: TensorFlow makes one when a variable is written that was read.
         return variable.read_value()
+
+
+def _differs(variable: Any, value: Any) -> bool:
+    return not same_bits(variable.read_value().numpy(), value)
 
 
 def _itself(variable: Any) -> Any:

@@ -57,11 +57,11 @@ def check_memorizing(subject: Subject) -> Verdict:
     with without_noise(model):
         flat = FlatLoss.of_problem(problem)
         start = flat.packing.pack(problem.values)
-        if float(flat.value(tf.constant(start))) < floor:
+        loss, each = _loss_and_seconds(flat, start)
+        if loss < floor:
             return not_judged(
                 "memorizing", "the loss is below zero at the start: is its sign right?"
             )
-        each = _seconds_of_one(flat, start)
         if AFFORDED * each > subject.seconds:
             return not_judged(
                 "memorizing",
@@ -128,13 +128,13 @@ def check_memorizing(subject: Subject) -> Verdict:
     )
 
 
-def _seconds_of_one(flat: FlatLoss, start: np.ndarray) -> float:
-    """Seconds of one loss with its gradient, once it has been traced."""
+def _loss_and_seconds(flat: FlatLoss, start: np.ndarray) -> tuple[float, float]:
+    """The loss, and the seconds that it takes with its gradient once it is traced."""
     vector = tf.constant(start)
     flat.value_and_gradient(vector)
     begun = time.monotonic()
-    float(flat.value_and_gradient(vector)[0])
-    return time.monotonic() - begun
+    loss = float(flat.value_and_gradient(vector)[0])
+    return loss, time.monotonic() - begun
 
 
 class _Course(NamedTuple):
